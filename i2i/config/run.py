@@ -1,0 +1,23 @@
+"""The configuration of one training: five tables, the same in TOML, on the command line and in the run folder."""
+
+from __future__ import annotations
+
+from i2i.config.base import Settings
+from i2i.config.data import DataConfig
+from i2i.config.engine import EngineConfig, LogConfig, TrainConfig
+
+
+class MethodConfig(Settings):
+    """Settings of a method: networks and loss weights. Each method's own class adds a literal `kind`."""
+
+    kind: str
+
+
+class RunConfig(Settings):
+    """Everything that defines a training. A method's run narrows `method` and `data` to its own."""
+
+    method: MethodConfig
+    data: DataConfig
+    train: TrainConfig = TrainConfig()
+    engine: EngineConfig = EngineConfig()
+    log: LogConfig = LogConfig()

@@ -1,0 +1,17 @@
+"""Typed batches: what a method asks its feed for. N samples, C channels, H x W pixels.
+
+Pictures travel as uint8 or uint16 and reach the method as floats in the method's `value_range`: the engine converts.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Unpaired(NamedTuple):
+    """Unrelated pictures of two domains."""
+
+    real_a: Tensor  # (N, C_a, H, W)
+    real_b: Tensor  # (N, C_b, H, W)

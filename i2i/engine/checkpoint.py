@@ -1,0 +1,116 @@
+"""Checkpoints: folders of safetensors and JSON with a manifest of SHA-256 sums, whole or not there.
+
+A checkpoint is `step-001000/{weights,optimisers}.safetensors, state.json, manifest.txt`. The manifest has a line
+"sum  name" per file and, last, the sum of the lines above; it is written last, and the folder is renamed whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from i2i.errors import ModelError
+
+MANIFEST, STATE = "manifest.txt", "state.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What was saved after `step` steps: groups of named tensors on the CPU, and JSON values."""
+
+    step: int
+    tensors: dict[str, dict[str, Tensor]]
+    state: dict[str, Any]
+
+
+def write_checkpoint(
+    folder: Path, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any], keep: int
+) -> Path:
+    """Writes `folder/step-NNNNNN` whole or, raising OSError, not at all; keeps only the newest `keep` checkpoints."""
+    target, part = folder / f"step-{step:06d}", folder / f".step-{step:06d}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        for group, named in tensors.items():
+            save_file({name: _plain(t) for name, t in named.items()}, part / f"{group}.safetensors")
+        (part / STATE).write_text(json.dumps(state, indent=1))
+        lines = "".join(f"{_digest(path)}  {path.name}\n" for path in sorted(part.iterdir()))
+        (part / MANIFEST).write_text(lines + hashlib.sha256(lines.encode()).hexdigest() + "\n")
+        for path in part.iterdir():
+            _sync(path)
+        _sync(part)
+        if target.exists():  # a damaged one of the same step, or the same state saved twice
+            shutil.rmtree(target)
+        part.rename(target)
+        _sync(folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    for old in list(_newest_first(folder))[keep:]:
+        shutil.rmtree(old)
+    return target
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Reads and verifies one checkpoint folder. Raises ModelError when a byte differs from what was written."""
+    try:
+        *lines, last = (path / MANIFEST).read_text().splitlines()
+        if hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest() != last:
+            raise ModelError("the manifest is damaged (SHA-256 differs).", where=path)
+        names = []
+        for line in lines:
+            digest, name = line.split("  ", 1)
+            if _digest(path / name) != digest:
+                raise ModelError(f"{name} is damaged (SHA-256 differs).", where=path)
+            names.append(name)
+        tensors = {Path(n).stem: load_file(path / n) for n in names if n.endswith(".safetensors")}
+        state = json.loads((path / STATE).read_text())
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelError(f"the checkpoint is damaged ({error}).", where=path) from error
+    return Checkpoint(int(path.name.removeprefix("step-")), tensors, state)
+
+
+def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
+    """The newest sound checkpoint in a folder, found by reading, and a warning for each damaged one before it."""
+    warnings: list[str] = []
+    for path in _newest_first(folder):
+        try:
+            return read_checkpoint(path), warnings
+        except ModelError as error:
+            warnings.append(f"{error} Going on from the one before.")
+    return None, warnings
+
+
+def _newest_first(folder: Path) -> Iterator[Path]:
+    found = [path for path in folder.glob("step-*") if path.name.removeprefix("step-").isdecimal()]
+    yield from sorted(found, key=lambda path: int(path.name.removeprefix("step-")), reverse=True)
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """safetensors takes contiguous tensors on the CPU only."""
+    return tensor.detach().cpu().contiguous()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    if os.name != "posix" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

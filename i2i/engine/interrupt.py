@@ -1,0 +1,44 @@
+"""Signals during a training: finish the step, save, say how to go on."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+
+class Interrupt:
+    """While entered: the first SIGINT or SIGTERM asks for an end after the step, the second one ends at once.
+
+    SIGUSR1 asks for a checkpoint. Outside the main thread signals are left alone.
+    """
+
+    def __init__(self) -> None:
+        self.exit_code: int | None = None  # set when an end was asked for
+        self._save = False
+        self._before: dict[int, Any] = {}
+
+    def save_asked(self) -> bool:
+        """Whether a checkpoint was asked for since the last call."""
+        asked, self._save = self._save, False
+        return asked
+
+    def __enter__(self) -> Interrupt:
+        if threading.current_thread() is threading.main_thread():
+            for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+                if number := getattr(signal, name, None):
+                    self._before[number] = signal.signal(number, self._noted)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _noted(self, number: int, frame: FrameType | None) -> None:
+        if number not in (signal.SIGINT, signal.SIGTERM):
+            self._save = True
+        elif self.exit_code is not None:
+            raise KeyboardInterrupt
+        else:
+            self.exit_code = 128 + number

@@ -1,0 +1,195 @@
+"""The training loop: next batch, updates, average; then log, show, sample and save when due. It knows no method."""
+
+from __future__ import annotations
+
+import errno
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from i2i.config.intervals import Interval, duration
+from i2i.config.run import RunConfig
+from i2i.engine.averaging import Average
+from i2i.engine.checkpoint import Checkpoint, write_checkpoint
+from i2i.engine.due import Due
+from i2i.engine.feed import Feed
+from i2i.engine.interrupt import Interrupt
+from i2i.engine.meter import Meter
+from i2i.engine.precision import Precision, batch_converter
+from i2i.engine.progress import Progress
+from i2i.engine.runfolder import RunFolder
+from i2i.engine.schedule import rate_factor
+from i2i.engine.sheet import sheet
+from i2i.engine.state import collect_state, restore_state
+from i2i.engine.update import Engine
+from i2i.errors import NoRoomError, StoppedError, TrainingError
+from i2i.images.files import write
+from i2i.images.picture import Picture
+from i2i.methods.base import Method
+
+
+class Batches(Protocol):
+    """Endless typed batches of uint8 pictures on the CPU."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+    def __next__(self) -> Any: ...
+    def close(self) -> None:
+        """Ends loader processes."""
+
+
+class TrainingData(Protocol):
+    """Where batches come from, in an order that is a function of the seed and of the number taken."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch."""
+
+    def batches(self, taken: int) -> Batches:
+        """Batches without the first `taken` ones."""
+
+    def fixed(self, count: int) -> Any:
+        """The same few pictures every time, for the sample sheet."""
+
+
+Publish = Callable[[dict[str, nn.Module]], None]
+
+
+class Trainer:
+    """Trains a method on data into a run folder.
+
+    `publish` writes the model files from the averaged networks; it is called after every checkpoint.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        method: Method,
+        data: TrainingData,
+        run: RunFolder,
+        precision: Precision,
+        publish: Publish,
+        progress: Progress,
+    ) -> None:
+        self.config, self.method, self.data, self.folder = config, method, data, run
+        self.precision, self.publish, self.progress = precision, publish, progress
+        self.total = config.train.steps or max(1, round(config.train.epochs * data.steps_per_epoch))
+        layout = torch.channels_last if config.engine.channels_last else torch.contiguous_format
+        method.to(device=precision.device).to(memory_format=layout).train()
+        self.engine = Engine(
+            method, self._optimiser, precision, seed=config.train.seed, micro_batches=config.engine.micro_batches
+        )
+        self.average = Average(method.deployed(), config.train.ema, config.train.batch)
+        self.convert = batch_converter(precision.device, method.value_range, config.engine.channels_last)
+        self.meter = Meter()
+        self.taken = self.saved_at = 0
+        self.rate = config.train.lr
+
+    def _optimiser(self, params: list[nn.Parameter]) -> torch.optim.Optimizer:
+        train = self.config.train
+        return torch.optim.Adam(params, lr=train.lr, betas=(train.beta1, train.beta2), fused=True)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Goes on from a checkpoint. Raises ModelError when it belongs to other networks."""
+        restore_state(checkpoint, self.engine, self.average)
+        self.taken, self.saved_at = checkpoint.state["taken"], checkpoint.step
+
+    def run(self) -> int:
+        """Trains to the end and returns the number of steps.
+
+        Raises StoppedError after a signal or the time limit, TrainingError on lasting non-finite values, NoRoomError
+        when the last save fails; in each case what was saved before is whole.
+        """
+        config = self.config
+        limit = duration(config.engine.max_time) if config.engine.max_time else math.inf
+        ends = time.monotonic() + limit
+        save_due, sample_due = Due(Interval.parse(config.engine.save_every)), Due(Interval.parse(config.log.samples))
+        with Interrupt() as interrupt, self.progress, closing(self.data.batches(self.taken)) as batches:
+            feed = Feed(batches, self.convert, config.engine.micro_batches, self.taken)
+            while self.engine.index < self.total:
+                self._step(feed)
+                step = self.engine.index
+                if step % config.log.every == 0:
+                    self._write_log()
+                if self.progress.due():
+                    self.progress.show(step, self.total, self.meter.latest())
+                if sample_due(step):
+                    self._sample()
+                if save_due(step) or interrupt.save_asked():
+                    self._save()
+                if step < self.total and (interrupt.exit_code is not None or time.monotonic() >= ends):
+                    self._stop(interrupt.exit_code or StoppedError.exit_code)
+            self._sample()
+            self._save(last=True)
+        return self.engine.index
+
+    def _step(self, feed: Feed) -> None:
+        train, step = self.config.train, self.engine.index
+        per_epoch = self.data.steps_per_epoch
+        factor = rate_factor(train.schedule, step, total=self.total, per_epoch=per_epoch, decay=train.decay)
+        if self.engine.enter_stage():
+            self.average.copy_to(self.method.deployed())
+            self.average.reset(self.method.deployed())
+        self.rate = train.lr * factor
+        self.engine.set_rate(self.rate)
+        self.meter.add(self.engine.step(feed, train.batch // self.engine.processes.world))
+        self.average.update(self.method.deployed())
+        self.taken = feed.taken
+
+    def _write_log(self) -> None:
+        values, steps = self.meter.read()
+        epoch = self.engine.index / self.data.steps_per_epoch
+        self.folder.log(self.engine.index, {"epoch": round(epoch, 3), "lr": self.rate, **values})
+        skipped = self.engine.newly_skipped()
+        if any(count > steps / 2 for count in skipped.values()):
+            raise TrainingError(
+                f"gradients became non-finite around step {self.engine.index}; those updates were skipped.",
+                where=self.folder.path,
+                hint=f"Last good state: step {self.saved_at}. Try: i2i resume {self.folder.path} --set train.lr=1e-4",
+            )
+
+    def _sample(self) -> None:
+        config, step = self.config, self.engine.index
+        batch = self.convert(self.data.fixed(config.log.columns))
+        with torch.inference_mode(), self.precision.autocast():
+            columns = self.method.pictures(batch, self.average.networks)
+        self.folder.samples.mkdir(exist_ok=True)
+        pixels = sheet(columns, self.method.value_range)
+        write(Picture(pixels=pixels), self.folder.samples / f"step-{step:06d}.jpg")
+
+    def _save(self, *, last: bool = False) -> None:
+        """A full disk does not end a training: the next save may find room. It does end its last save."""
+        tensors, state = collect_state(self.engine, self.average)
+        step = self.engine.index
+        try:
+            write_checkpoint(
+                self.folder.checkpoints, step, tensors, {**state, "taken": self.taken}, self.config.engine.keep
+            )
+            self.publish(self.average.networks)
+            self.folder.event("save", step=step)
+        except (OSError, NoRoomError) as error:
+            if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            if last:
+                hint = f"Free space, then: i2i resume {self.folder.path}"
+                raise NoRoomError(
+                    "disk full, the last state could not be saved.", where=self.folder.path, hint=hint
+                ) from error
+            self.progress.note(f"warning: disk full, step {step} could not be saved; the training goes on")
+            return
+        self.saved_at = step
+        self.progress.saved()
+
+    def _stop(self, exit_code: int) -> None:
+        step = self.engine.index
+        self._save(last=True)
+        self.folder.event("stop", step=step, exit=exit_code)
+        raise StoppedError(
+            f"stopped, step {step} of {self.total} is saved.",
+            hint=f"Continue: i2i resume {self.folder.path}",
+            exit_code=exit_code,
+        )

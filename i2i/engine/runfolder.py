@@ -1,0 +1,87 @@
+"""The run folder: the whole truth about a run, readable without i2i.
+
+RUN/config.toml          every setting, resolved
+RUN/log.jsonl            a line of losses every `log.every` steps
+RUN/events.jsonl         start, resume, save, stop
+RUN/data.json            the pictures that were found, so that a resume sees the same ones
+RUN/samples/             sheets of fixed pictures
+RUN/checkpoints/         see checkpoint.py
+RUN/model.safetensors    the averaged generators: what picture commands take
+RUN/discriminators.safetensors   half precision, so that `--init RUN` can train on
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from i2i.errors import LockedError, UsageError
+from i2i.images.atomic import replace_file
+
+
+class RunFolder:
+    """Paths and line files of a run. While entered, no other process works on it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.toml"
+        self.data = path / "data.json"
+        self.samples = path / "samples"
+        self.checkpoints = path / "checkpoints"
+        self.model = path / "model.safetensors"
+        self.discriminators = path / "discriminators.safetensors"
+        self._log, self._events = path / "log.jsonl", path / "events.jsonl"
+        self._lock = FileLock(path / ".lock")
+
+    @classmethod
+    def existing(cls, path: Path) -> RunFolder:
+        """Raises UsageError where there is no run."""
+        run = cls(path)
+        if not run.config.is_file():
+            raise UsageError(
+                "no run is here (no config.toml).", where=path, hint="Start one: i2i train METHOD DATA -o RUN"
+            )
+        return run
+
+    def __enter__(self) -> RunFolder:
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise LockedError("another process trains in this run.", where=self.path, hint="Wait, or end it.") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def log(self, step: int, values: dict[str, float]) -> None:
+        """One line of log.jsonl. JSON has no NaN: such a value is null."""
+        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        _append(self._log, {"step": step, **finite})
+
+    def event(self, event: str, **values: Any) -> None:
+        """One line of events.jsonl."""
+        _append(self._events, {"event": event, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **values})
+
+    def forget_after(self, step: int) -> None:
+        """Removes log lines of steps that a resumed run will take again."""
+        if self._log.is_file():
+            lines = [line for line in self._log.read_text().splitlines() if _step(line) <= step]
+            replace_file(self._log, "".join(f"{line}\n" for line in lines).encode())
+
+
+def _step(line: str) -> float:
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError):  # a line that a crash cut off
+        return math.inf
+
+
+def _append(path: Path, record: dict[str, Any]) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps(record) + "\n")

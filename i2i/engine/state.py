@@ -1,0 +1,67 @@
+"""Everything of a training that outlives a restart, as named tensors and JSON values, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from i2i.engine.averaging import Average
+from i2i.engine.checkpoint import Checkpoint
+from i2i.engine.update import Engine
+from i2i.errors import ModelError
+
+Tensors = dict[str, dict[str, Tensor]]
+
+
+def collect_state(engine: Engine, average: Average) -> tuple[Tensors, dict[str, Any]]:
+    """Weights, buffers and averages; the optimisers' moments; counters and scales."""
+    weights = {f"method.{name}": tensor for name, tensor in engine.method.state_dict().items()}
+    for name, network in average.networks.items():
+        weights |= {f"average.{name}.{key}": tensor for key, tensor in network.state_dict().items()}
+    moments: dict[str, Tensor] = {}
+    for player, learner in engine.learners.items():
+        for i, param in enumerate(learner.flat.params):
+            moments |= {f"{player}.{i}.{key}": value for key, value in learner.optimiser.state[param].items()}
+    learners = engine.learners.items()
+    state = {
+        "index": engine.index,
+        "stage": engine.stage,
+        "average_updates": average.updates,
+        "asked": {player: learner.asked for player, learner in learners},
+        "scalers": {player: learner.scaler.state_dict() for player, learner in learners},
+    }
+    return {"weights": weights, "optimisers": moments}, state
+
+
+def restore_state(checkpoint: Checkpoint, engine: Engine, average: Average) -> None:
+    """Puts a checkpoint back, into the memory formats at hand. Raises ModelError when it belongs to another method."""
+    weights, moments, state = checkpoint.tensors["weights"], checkpoint.tensors["optimisers"], checkpoint.state
+    try:
+        engine.method.load_state_dict(_below("method.", weights))
+        for name, network in average.networks.items():
+            network.load_state_dict(_below(f"average.{name}.", weights))
+    except RuntimeError as error:
+        what = f"the checkpoint of step {checkpoint.step} has other networks than config.toml says."
+        raise ModelError(what, hint="Was config.toml edited? Put the old settings back.") from error
+    engine.index, engine.stage = state["index"], state["stage"]
+    average.updates = state["average_updates"]
+    for player, learner in engine.learners.items():
+        learner.asked = state["asked"][player]
+        learner.scaler.load_state_dict(state["scalers"][player])
+        for i, param in enumerate(learner.flat.params):
+            saved = _below(f"{player}.{i}.", moments)
+            learner.optimiser.state[param] = {key: _like(value, param) for key, value in saved.items()}
+        learner.newly_skipped()  # those before the checkpoint were reported
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _like(saved: Tensor, param: Tensor) -> Tensor:
+    """A moment in its parameter's strides; a step count as it is."""
+    if saved.shape != param.shape:
+        return saved.to(param.device)
+    return torch.empty_like(param, dtype=saved.dtype, requires_grad=False).copy_(saved)

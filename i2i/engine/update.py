@@ -1,0 +1,230 @@
+"""From a method's yields to changed weights: gradients, micro-batches, processes, optimisers.
+
+The engine knows no method. A step is a generator; between two of its yields the engine differentiates the losses for
+the named players only, averages over micro-batches and processes, and steps those players' optimisers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+
+from i2i.engine.distributed import Processes
+from i2i.engine.feed import Feed
+from i2i.engine.precision import Precision
+from i2i.methods.base import Draws, Method, Player, StepInfo, Update, derive_seed
+
+MakeOptimiser = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
+Updates = tuple[Update, ...]
+
+
+class Flat:
+    """A player's gradient: one buffer, viewed in each parameter's own strides.
+
+    `torch.autograd.grad` returns gradients in strides of its own choice, and fused Adam on a CPU then steps wrongly
+    without a word. Written into these views, every value lies where its parameter has it; nor do two parameters share
+    one gradient, as autograd lets them.
+    """
+
+    def __init__(self, params: Sequence[nn.Parameter]) -> None:
+        sizes, first = [p.numel() for p in params], params[0]
+        self.params = list(params)
+        self.all = torch.zeros(sum(sizes), dtype=first.dtype, device=first.device)
+        pieces = torch.split(self.all, sizes)
+        self.views = [piece.as_strided(p.shape, p.stride()) for piece, p in zip(pieces, params, strict=True)]
+
+
+class Learner:
+    """A player with its optimiser, gradient buffer and scaler."""
+
+    def __init__(self, name: str, player: Player, make_optimiser: MakeOptimiser, precision: Precision) -> None:
+        self.name, self.clip = name, player.clip
+        self.flat = Flat(player.parameters())
+        self.optimiser = make_optimiser(self.flat.params)
+        self.scaler = precision.scaler()
+        self.asked = self._skipped = 0
+
+    def forget(self, make_optimiser: MakeOptimiser) -> None:
+        """A fresh optimiser: no moments, no step count."""
+        self.optimiser = make_optimiser(self.flat.params)
+        self.asked = self._skipped = 0
+
+    def newly_skipped(self) -> int:
+        """Updates asked for and not made since the last call. Waits for the device."""
+        made = max((int(state["step"]) for state in self.optimiser.state.values()), default=0)
+        before, self._skipped = self._skipped, self.asked - made
+        return self._skipped - before
+
+
+@dataclass
+class Use:
+    """What one round does to a player: which parameters have a gradient, and the scale that it carries."""
+
+    scaler: torch.amp.GradScaler
+    seen: set[int] = field(default_factory=set)
+
+
+class Engine:
+    """Takes a method's steps. `index` counts them; all random numbers are functions of (seed, index)."""
+
+    def __init__(
+        self,
+        method: Method,
+        make_optimiser: MakeOptimiser,
+        precision: Precision,
+        *,
+        seed: int = 0,
+        micro_batches: int = 1,
+        processes: Processes | None = None,
+    ) -> None:
+        self.method, self.precision, self.seed, self.micro = method, precision, seed, micro_batches
+        self.processes = processes or Processes()
+        self.index = 0
+        self.stage = method.stage(0)
+        self._make_optimiser = make_optimiser
+        self.learners = {
+            name: Learner(name, player, make_optimiser, precision) for name, player in method.players().items()
+        }
+        # MPS has no float64
+        self._mean_dtype = torch.float32 if precision.device.type == "mps" else torch.float64
+
+    def enter_stage(self) -> bool:
+        """Whether the next step begins another stage of the method; its optimisers then are fresh ones."""
+        stage = self.method.stage(self.index)
+        if stage == self.stage:
+            return False
+        self.stage = stage
+        for learner in self.learners.values():
+            learner.forget(self._make_optimiser)
+        return True
+
+    def set_rate(self, rate: float) -> None:
+        """The learning rate of the next step, all players."""
+        for learner in self.learners.values():
+            for group in learner.optimiser.param_groups:
+                group["lr"] = rate
+
+    def newly_skipped(self) -> dict[str, int]:
+        """Updates skipped for non-finite gradients since the last call, by player. Waits for the device."""
+        return {name: learner.newly_skipped() for name, learner in self.learners.items()}
+
+    def step(self, feed: Feed, samples: int) -> dict[str, Tensor]:
+        """One step of the method on `samples` pictures of this process; the means of its losses, on the device."""
+        feed.begin()
+        infos = [self._info(k, samples // self.micro) for k in range(self.micro)]
+        runs = [self.method.step(feed.part(k), at) for k, at in enumerate(infos)]
+        losses: dict[str, Tensor] = {}
+        number = 0
+        try:
+            while (means := self._round(runs, infos, number)) is not None:
+                losses |= means
+                number += 1
+        finally:
+            for run in runs:
+                run.close()  # type: ignore[attr-defined]
+        self.index += 1
+        return losses
+
+    def _info(self, micro: int, samples: int) -> StepInfo:
+        part, parts = self.processes.rank * self.micro + micro, self.processes.world * self.micro
+        like = next(self.method.parameters())
+        draws = Draws(self.seed, self.index, part, parts, like)
+        return StepInfo(self.index, self.method.stage(self.index), samples, part, parts, draws)
+
+    def _round(self, runs: list[Iterator[Any]], infos: list[StepInfo], number: int) -> dict[str, Tensor] | None:
+        """All parts up to their next yield, then the optimisers; None when the step is over."""
+        plan: list[tuple[Any, ...]] | None = None
+        used: dict[str, Use] = {}
+        total: Tensor | None = None
+        for run, at in zip(runs, infos, strict=True):
+            updates = self._resume(run, at, number)
+            way = [(u.players, *u.losses, "|", *u.log) for u in updates]
+            plan = way if plan is None else plan
+            if way != plan:
+                raise RuntimeError(f"micro-batches yield different updates: {plan} and {way}")
+            for u in updates:
+                self._differentiate(u, used, retain=u is not updates[-1])
+            if updates:
+                values = [
+                    v.detach().to(self._mean_dtype) for u in updates for v in (*u.losses.values(), *u.log.values())
+                ]
+                scalars = torch.stack(values) / len(runs)
+                total = scalars if total is None else total + scalars
+        if not plan or total is None:
+            return None
+        total = self._average(used, total, plan)
+        self._learn(used)
+        names = [name for u in updates for name in (*u.losses, *u.log)]
+        means = dict(zip(names, total, strict=True))
+        self.method.updated(tuple(used), means, infos[0])
+        return means
+
+    def _resume(self, run: Iterator[Any], at: StepInfo, number: int) -> Updates:
+        # Dropout draws from the global generator: seeded so, it is the same whatever ran before.
+        torch.manual_seed(derive_seed(self.seed, at.index, at.part, number))
+        with self.precision.autocast():
+            updates = next(run, ())
+        if not torch.is_grad_enabled():
+            raise RuntimeError("the method yields inside `with torch.no_grad()`: close it before the yield")
+        return updates if isinstance(updates, tuple) else (updates,)
+
+    def _differentiate(self, update: Update, used: dict[str, Use], *, retain: bool) -> None:
+        """Adds the gradients of one update to its players' buffers. Other networks get no weight gradients."""
+        names = (update.players,) if isinstance(update.players, str) else update.players
+        learners = [self.learners[name] for name in names]
+        for name in names:  # one loss for several players carries one scale: the first one's
+            used.setdefault(name, Use(learners[0].scaler))
+        params = [p for learner in learners for p in learner.flat.params]
+        loss = sum(update.losses.values(), torch.zeros((), device=params[0].device)) / self.micro
+        scaled = learners[0].scaler.scale(loss)
+        grads = iter(torch.autograd.grad(scaled, params, retain_graph=retain, allow_unused=True))
+        for learner in learners:
+            seen = used[learner.name].seen
+            for i, view in enumerate(learner.flat.views):
+                gradient = next(grads)
+                if gradient is None:
+                    if not update.partial:
+                        raise RuntimeError(
+                            f"{self._name(learner.flat.params[i])} has no path to {learner.name}'s losses"
+                        )
+                elif i in seen:
+                    view.add_(gradient)
+                else:
+                    view.copy_(gradient)
+                    seen.add(i)
+
+    def _average(self, used: dict[str, Use], means: Tensor, plan: object) -> Tensor:
+        if self.processes.world == 1:
+            return means
+        gradients = []
+        for name, use in used.items():
+            flat = self.learners[name].flat
+            for i in set(range(len(flat.views))) - use.seen:
+                flat.views[i].zero_()
+            gradients.append(flat.all)
+        return self.processes.average(gradients, means, (plan, {name: sorted(use.seen) for name, use in used.items()}))
+
+    def _learn(self, used: dict[str, Use]) -> None:
+        """One step of each used player's optimiser. Parameters without a gradient keep their value and moments."""
+        for name, use in used.items():
+            learner = self.learners[name]
+            for i, param in enumerate(learner.flat.params):
+                param.grad = learner.flat.views[i] if i in use.seen else None
+            use.scaler.unscale_(learner.optimiser)
+            if learner.clip:
+                clip_grad_norm_(learner.flat.params, learner.clip)
+            use.scaler.step(learner.optimiser)
+            for param in learner.flat.params:
+                param.grad = None
+            learner.asked += 1
+        for scaler in {id(use.scaler): use.scaler for use in used.values()}.values():
+            # Without float16 the scale stays 1: the scaler is there to skip non-finite gradients.
+            scaler.update(None if self.precision.name == "fp16" else 1.0)
+
+    def _name(self, param: nn.Parameter) -> str:
+        return next(name for name, p in self.method.named_parameters() if p is param)

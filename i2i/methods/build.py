@@ -1,0 +1,16 @@
+"""From a method's settings to the method."""
+
+from __future__ import annotations
+
+from i2i.config.methods.cyclegan import CycleGANConfig
+from i2i.config.run import MethodConfig
+from i2i.methods.base import Method
+from i2i.methods.cyclegan import CycleGAN
+
+
+def build_method(config: MethodConfig) -> Method:
+    """The method of a configuration, its networks freshly initialised from torch's global generator."""
+    match config:
+        case CycleGANConfig():
+            return CycleGAN(config)
+    raise TypeError(f"no method is built from {type(config).__name__}")

@@ -1,0 +1,120 @@
+"""CycleGAN: Zhu, Park, Isola, Efros 2017, Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
+Networks.
+
+Names: a2b translates domain A to B; discriminator_b judges pictures of B; fake_b = a2b(real_a), rec_a = b2a(fake_b),
+idt_b = a2b(real_b). Pictures are (N, C, H, W) in [-1, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
+
+from torch import Tensor, nn
+
+from i2i.config.methods.cyclegan import CycleGANConfig
+from i2i.config.networks import NetworkConfig
+from i2i.data.batches import Unpaired
+from i2i.losses.adversarial import RELATIVISTIC, discriminator_loss, generator_loss
+from i2i.losses.penalties import gradient_penalty
+from i2i.losses.reconstruction import l1_loss
+from i2i.methods.base import Feed, Method, Player, StepInfo, Update, at_once
+from i2i.methods.history import History
+from i2i.networks.build import build
+
+NetworkT = TypeVar("NetworkT", bound=NetworkConfig)
+
+
+class CycleGAN(Method):
+    """Two generators and two discriminators that learn from two folders of unrelated pictures."""
+
+    task = "translate"
+
+    def __init__(self, config: CycleGANConfig) -> None:
+        super().__init__()
+        self.config = config
+        a, b = config.channels_a, config.channels_b
+        self.a2b = build(_with(config.generator, input_channels=a, output_channels=b))
+        self.b2a = build(_with(config.generator, input_channels=b, output_channels=a))
+        self.discriminator_a = build(_with(config.discriminator, input_channels=a))
+        self.discriminator_b = build(_with(config.discriminator, input_channels=b))
+        self.past_a, self.past_b = History(config.history), History(config.history)
+        if config.adversarial in RELATIVISTIC:
+            self.coupled = ("gan_a", "gan_b", "d_a", "d_b")
+
+    def players(self) -> dict[str, Player]:
+        """Both generators learn together, and so do both discriminators: two optimisers, as published."""
+        return {
+            "generators": Player(self.a2b, self.b2a),
+            "discriminators": Player(self.discriminator_a, self.discriminator_b),
+        }
+
+    def step(self, feed: Feed, at: StepInfo) -> Iterator[Update]:
+        """Generators first, then discriminators on the pictures of that same forward pass (the joint order)."""
+        real_a, real_b = feed()
+        config = self.config
+        idt = {}
+        if config.identity:
+            fake_b, idt_b = at_once(self.a2b, real_a, real_b)
+            fake_a, idt_a = at_once(self.b2a, real_b, real_a)
+            idt["idt_a"] = config.identity * config.cycle_a * l1_loss(idt_a, real_a)
+            idt["idt_b"] = config.identity * config.cycle_b * l1_loss(idt_b, real_b)
+        else:
+            fake_b, fake_a = self.a2b(real_a), self.b2a(real_b)
+        rec_a, rec_b = self.b2a(fake_b), self.a2b(fake_a)
+        yield Update(
+            "generators",
+            {
+                "gan_a": self._fooling(self.discriminator_a, fake_a, real_a),
+                "gan_b": self._fooling(self.discriminator_b, fake_b, real_b),
+                "cycle_a": config.cycle_a * l1_loss(rec_a, real_a),
+                "cycle_b": config.cycle_b * l1_loss(rec_b, real_b),
+                **idt,
+            },
+        )
+        fake_a, fake_b = self.past_a(fake_a, at), self.past_b(fake_b, at)
+        yield Update(
+            "discriminators",
+            {
+                **self._telling("d_a", self.discriminator_a, real_a, fake_a, at),
+                **self._telling("d_b", self.discriminator_b, real_b, fake_b, at),
+            },
+        )
+
+    def _fooling(self, discriminator: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
+        kind = self.config.adversarial
+        if kind not in RELATIVISTIC:
+            return generator_loss(kind, discriminator(fake))
+        fake_logits, real_logits = at_once(discriminator, fake, real)
+        return generator_loss(kind, fake_logits, real_logits)
+
+    def _telling(
+        self, name: str, discriminator: nn.Module, real: Tensor, fake: Tensor, at: StepInfo
+    ) -> dict[str, Tensor]:
+        config = self.config
+        real_logits, fake_logits = at_once(discriminator, real, fake.to(real.dtype))
+        losses = {name: 0.5 * discriminator_loss(config.adversarial, real_logits, fake_logits)}
+        if config.adversarial == "wgan-gp" and config.gradient_penalty:
+            mix = at.draws.uniform(len(real))
+            penalty = gradient_penalty(discriminator, real, fake, mix)
+            losses[f"{name}_penalty"] = config.gradient_penalty * penalty
+        return losses
+
+    def deployed(self) -> dict[str, nn.Module]:
+        """Both directions."""
+        return {"a2b": self.a2b, "b2a": self.b2a}
+
+    def pictures(self, batch: Unpaired, deployed: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+        """Input, translation and reconstruction of each domain."""
+        real_a, real_b = batch
+        fake_b, fake_a = deployed["a2b"](real_a), deployed["b2a"](real_b)
+        rec_a, rec_b = deployed["b2a"](fake_b), deployed["a2b"](fake_a)
+        return {
+            "real_a": real_a, "fake_b": fake_b, "rec_a": rec_a,
+            "real_b": real_b, "fake_a": fake_a, "rec_b": rec_b,
+        }  # fmt: skip
+
+
+def _with(config: NetworkT, **channels: int) -> NetworkT:
+    """The same settings with other channels, checked again."""
+    return type(config)(**config.model_dump() | channels)

@@ -1,0 +1,31 @@
+"""Initial weights (SPECS: N(0, 0.02) for convolutions, N(1, 0.02) for batch norm, biases zero)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from i2i.config.networks import Init, NetworkConfig
+
+
+def initialise(network: nn.Module, config: NetworkConfig) -> None:
+    """Draw all weights of a network anew, from torch's global generator."""
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            _draw(module.weight, config.init, config.init_gain)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, config.init_gain)
+            nn.init.zeros_(module.bias)
+
+
+def _draw(weight: Tensor, init: Init, gain: float) -> None:
+    match init:
+        case "normal":
+            nn.init.normal_(weight, 0.0, gain)
+        case "xavier":
+            nn.init.xavier_normal_(weight, gain)
+        case "kaiming":
+            nn.init.kaiming_normal_(weight, a=0, mode="fan_in")
+        case "orthogonal":
+            nn.init.orthogonal_(weight, gain)
