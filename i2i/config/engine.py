@@ -50,7 +50,7 @@ class TrainConfig(Settings):
 class EngineConfig(Settings):
     """Device, precision, saving."""
 
-    device: Device = setting("auto", "auto, cpu, cuda, cuda:N or mps", option="--device")
+    device: Device = setting("auto", "where to compute: auto, cpu, cuda, cuda:N or mps", option="--device")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = setting(
         "auto", "arithmetic of the networks; auto: bf16 on CUDA, fp32 elsewhere", option="--precision"
     )

@@ -1,0 +1,55 @@
+"""Settings of the training pictures."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from i2i.config.base import Settings, TextOrNumber, setting
+
+
+def scaled_for(size: int) -> int:
+    """The published proportion: 286 for crops of 256, 143 for 128."""
+    return round(size * 286 / 256)
+
+
+class DataConfig(Settings):
+    """What all kinds of training data share."""
+
+    path: str | None = setting(None, "folder of the training pictures")
+    size: int = setting(256, "side of the square training crops in pixels", option="--size", ge=8)
+    load: int | None = setting(
+        None, "size in pixels that pictures are scaled to before the crop (default: 286/256 of size)", ge=8
+    )
+    transform: Literal["squash", "keep"] = setting(
+        "squash", "squash: scale to load x load as published; keep: scale the short side to load, keep the aspect"
+    )
+    flip: bool = setting(True, "mirror half of the crops left to right")
+    val: TextOrNumber = setting(
+        "auto",
+        "held-out pictures: a folder, a share such as 0.05, 0 for none; auto: DATA/val, else 5 % from 40 pictures on",
+        option="--val",
+    )
+    workers: int | None = setting(
+        None, "loader processes; 0 loads in the main one (default: by cores)", option="--workers", ge=0
+    )
+
+    @model_validator(mode="after")
+    def _crops_fit_into_the_scaled_pictures(self) -> DataConfig:
+        if self.load_size < self.size:
+            wanted = scaled_for(self.size)
+            raise ValueError(f"load={self.load} is smaller than size={self.size}: set data.load={wanted}")
+        return self
+
+    @property
+    def load_size(self) -> int:
+        """`load`, or where that is not set the published proportion of `size`."""
+        return self.load if self.load is not None else scaled_for(self.size)
+
+
+class UnpairedConfig(DataConfig):
+    """Two folders of unrelated pictures."""
+
+    a: str | None = setting(None, "pictures of domain A: a folder or @list", option="--a")
+    b: str | None = setting(None, "pictures of domain B: a folder or @list", option="--b")
