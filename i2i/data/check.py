@@ -1,0 +1,155 @@
+"""What a training would say about its pictures, and more, before it begins."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median_low
+from typing import Any
+
+from i2i.config.data import UnpairedConfig
+from i2i.data.layouts import Domain, Domains, find_role, find_training
+from i2i.data.scan import Progress, Scan, ScannedPicture, duplicate_groups, scan_all, shared_contents
+
+
+@dataclass(frozen=True)
+class CheckedFolder:
+    """One folder or list of pictures and its scan."""
+
+    domain: Domain
+    scan: Scan
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.domain.label or str(self.domain.root)
+
+    def smaller_than(self, size: int) -> list[str]:
+        """Names of the pictures that must grow for crops of that side."""
+        return [picture.name for picture in self.scan.pictures if picture.short_side < size]
+
+
+@dataclass(frozen=True)
+class Check:
+    """All that was found. `size` is the side of the crops."""
+
+    folders: tuple[CheckedFolder, ...]
+    size: int
+
+    @property
+    def has_problems(self) -> bool:
+        """Whether a person should look at something."""
+        return next(self.problems(), None) is not None
+
+    def lines(self) -> Iterator[str]:
+        """A line for each folder, then one for each problem."""
+        for folder in self.folders:
+            yield f"{folder.name}: {_described(folder.scan)}"
+        found = list(self.problems())
+        yield from found
+        if not found:
+            yield "no problems found"
+
+    def problems(self) -> Iterator[str]:
+        """Unreadable files, then small pictures, then duplicates in a folder and between folders: a line each."""
+        for folder in self.folders:
+            for file in folder.scan.unreadable:
+                yield f"unreadable: {folder.domain.shown(file.name)}: {file.reason}"
+        for folder in self.folders:
+            if small := folder.smaller_than(self.size):
+                shown = folder.domain.shown(small[0])
+                yield f"smaller than the crop of {self.size}: {len(small)} in {folder.name}, such as {shown}"
+        for folder in self.folders:
+            for names in duplicate_groups(folder.scan):
+                yield f"duplicates: {', '.join(folder.domain.shown(name) for name in names)}"
+        for one, other in self._pairs():
+            for name, twin in shared_contents(one.scan, other.scan):
+                yield f"in both folders: {one.domain.shown(name)}, {other.domain.shown(twin)}"
+
+    def to_json(self) -> dict[str, Any]:
+        """One document with everything."""
+        return {
+            "schema": 1,
+            "size": self.size,
+            "folders": [_document(folder, self.size) for folder in self.folders],
+            "in_both": [
+                [one.domain.shown(name), other.domain.shown(twin)]
+                for one, other in self._pairs()
+                for name, twin in shared_contents(one.scan, other.scan)
+            ],
+            "problems": list(self.problems()),
+        }
+
+    def _pairs(self) -> Iterator[tuple[CheckedFolder, CheckedFolder]]:
+        for number, one in enumerate(self.folders):
+            for other in self.folders[number + 1 :]:
+                yield one, other
+
+
+def check_unpaired(config: UnpairedConfig, progress: Progress | None = None) -> Check:
+    """Look at the training pictures and at those for validation and test beside them. Raises DataError."""
+    path = Path(config.path) if config.path is not None else None
+    found: list[Domains | None] = [find_training(path, config.a, config.b)]
+    if path:
+        found += [find_role(path, "val"), find_role(path, "test")]
+    domains = [domain for pair in found if pair for domain in (pair.a, pair.b)]
+    scans = scan_all([(domain, None) for domain in domains], progress)
+    return Check(tuple(map(CheckedFolder, domains, scans)), config.size)
+
+
+def _described(scan: Scan) -> str:
+    if not scan.pictures:
+        return "0 pictures"
+    low, middle, high = _sizes(scan)
+    count = f"{len(scan.pictures)} picture{'' if len(scan.pictures) == 1 else 's'}"
+    parts = [count, f"smallest {low}, median {middle}, largest {high}"]
+    parts.append(", ".join(f"{name} {count}" for name, count in _formats(scan).items()))
+    if gray := _count_gray(scan):
+        parts.append(f"{gray} gray")
+    if alpha := _count_alpha(scan):
+        parts.append(f"{alpha} with transparency")
+    return "  ·  ".join(parts)
+
+
+def _document(folder: CheckedFolder, size: int) -> dict[str, Any]:
+    scan = folder.scan
+    low, middle, high = _sizes(scan) if scan.pictures else (None, None, None)
+    return {
+        "folder": folder.name,
+        "pictures": len(scan.pictures),
+        "smallest": low,
+        "median": middle,
+        "largest": high,
+        "formats": _formats(scan),
+        "gray": _count_gray(scan),
+        "alpha": _count_alpha(scan),
+        "smaller_than_crop": folder.smaller_than(size),
+        "duplicates": duplicate_groups(scan),
+        "unreadable": {file.name: file.reason for file in scan.unreadable},
+    }
+
+
+def _sizes(scan: Scan) -> tuple[str, str, str]:
+    """WIDTHxHEIGHT of the smallest, the middle and the largest picture by area."""
+    by_area = sorted(scan.pictures, key=_area)
+    middle = by_area[median_low(range(len(by_area)))]
+    low, mid, high = (f"{picture.width}x{picture.height}" for picture in (by_area[0], middle, by_area[-1]))
+    return low, mid, high
+
+
+def _area(picture: ScannedPicture) -> tuple[int, int]:
+    return picture.width * picture.height, picture.width
+
+
+def _formats(scan: Scan) -> dict[str, int]:
+    return dict(Counter(picture.format or "unknown" for picture in scan.pictures).most_common())
+
+
+def _count_gray(scan: Scan) -> int:
+    return sum(picture.gray for picture in scan.pictures)
+
+
+def _count_alpha(scan: Scan) -> int:
+    return sum(picture.alpha for picture in scan.pictures)

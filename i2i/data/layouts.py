@@ -1,0 +1,199 @@
+"""What is in this folder? The two domains of unpaired training, found by the names of their folders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from i2i.errors import DataError
+from i2i.images.files import SUFFIXES
+
+Role = Literal["train", "val", "test"]
+ROLES: tuple[Role, ...] = ("train", "val", "test")
+EXPECTED = "trainA/ + trainB/, A/ + B/ or train/A + train/B"
+OWN_NAMES = "Or name the two folders: --a FOLDER --b FOLDER"
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Pictures of one kind: `names` are posix paths relative to `root`, sorted; `label` is what a person reads."""
+
+    label: str
+    root: Path
+    names: tuple[str, ...]
+
+    def shown(self, name: str) -> str:
+        """The name with its folder: trainB/x.jpg."""
+        return f"{self.label}/{name}" if self.label else name
+
+
+@dataclass(frozen=True)
+class Domains:
+    """The two unrelated kinds of picture."""
+
+    a: Domain
+    b: Domain
+
+
+def find_training(path: Path | None, a: str | None, b: str | None) -> Domains:
+    """The training pictures: of `a` and `b` (each a folder or @list) where given, else found in the folder `path`.
+
+    Raises DataError that says what was found instead.
+    """
+    if (a is None) != (b is None):
+        given, missing = ("--a", "--b") if b is None else ("--b", "--a")
+        raise DataError(f"{given} stands without {missing}.", hint="Name both domains, each a folder or @list.")
+    if a is not None and b is not None:
+        return Domains(_named(a), _named(b))
+    if path is None:
+        raise DataError("no training pictures were named.", hint="Give a folder, or --a and --b.")
+    found = find_role(path, "train")
+    if found is None:
+        raise _no_layout(path)
+    return found
+
+
+def find_role(path: Path, role: Role) -> Domains | None:
+    """The domains of one role in the folder `path`; None where neither is there. Raises DataError."""
+    folders = _subfolders(path)
+    for name_a, name_b in _pairs(role):
+        found_a, found_b = _lookup(folders, name_a), _lookup(folders, name_b)
+        if found_a and found_b:
+            return Domains(_folder(found_a, _label(path, found_a)), _folder(found_b, _label(path, found_b)))
+    for name_a, name_b in _pairs(role):
+        found_a, found_b = _lookup(folders, name_a), _lookup(folders, name_b)
+        if found_a or found_b:
+            raise _half(path, found_a or found_b, name_b if found_a else name_a)
+    return None
+
+
+def find_validation(path: Path) -> Domains:
+    """The domains of a folder that holds nothing but validation pictures: any of the layouts. Raises DataError."""
+    for role in ("val", "test", "train"):
+        if found := find_role(path, role):
+            return found
+    raise _no_layout(path)
+
+
+def counted(images: int) -> str:
+    """1 image, 2 images."""
+    return f"{images} image{'' if images == 1 else 's'}"
+
+
+def _pairs(role: Role) -> Iterator[tuple[str, str]]:
+    yield f"{role}a", f"{role}b"
+    yield f"{role}/a", f"{role}/b"
+    if role == "train":
+        yield "a", "b"
+
+
+def _subfolders(path: Path) -> dict[str, list[Path]]:
+    """Folders one and two levels down by their lower-case posix name relative to `path`."""
+    found: dict[str, list[Path]] = {}
+    for folder in _folders(path):
+        found.setdefault(folder.name.lower(), []).append(folder)
+        if folder.name.lower() in ROLES:
+            for inner in _folders(folder):
+                found.setdefault(f"{folder.name}/{inner.name}".lower(), []).append(inner)
+    return found
+
+
+def _folders(path: Path) -> list[Path]:
+    if not path.exists():
+        raise DataError("no such folder.", where=path)
+    if not path.is_dir():
+        raise DataError("is a file, not a folder of training pictures.", where=path)
+    try:
+        return sorted(entry for entry in path.iterdir() if entry.is_dir() and not _hidden(entry.name))
+    except OSError as error:
+        raise DataError(f"cannot be listed: {error.strerror or error}.", where=path) from error
+
+
+def _lookup(folders: dict[str, list[Path]], name: str) -> Path | None:
+    candidates = folders.get(name, [])
+    if len(candidates) > 1:
+        both = " and ".join(f"{folder.name}/" for folder in candidates)
+        raise DataError(f"has {both}: one too many.", where=candidates[0].parent, hint="Rename one of them.")
+    return candidates[0] if candidates else None
+
+
+def _named(text: str) -> Domain:
+    """The domain of --a or --b: a folder, or a list of files after an @."""
+    if text.startswith("@"):
+        return _listed(Path(text[1:]))
+    path = Path(text)
+    _folders(path)
+    return _folder(path, path.as_posix())
+
+
+def _listed(path: Path) -> Domain:
+    """One path a line, relative to the list; blank lines and lines that begin with # are passed over."""
+    try:
+        lines = path.read_text("utf-8-sig", errors="surrogateescape").splitlines()
+    except OSError as error:
+        raise DataError(f"this list cannot be read: {error.strerror or error}.", where=path) from error
+    names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not names:
+        raise DataError("this list names no files.", where=path, hint="Write one path a line.")
+    return Domain("", path.parent, tuple(sorted(names)))
+
+
+def _folder(path: Path, label: str) -> Domain:
+    names = _picture_names(path)
+    if not names:
+        raise DataError("no pictures in this folder.", where=path, hint=f"Known suffixes: {' '.join(sorted(SUFFIXES))}")
+    return Domain(label, path, tuple(names))
+
+
+def _label(parent: Path, folder: Path) -> str:
+    return folder.relative_to(parent).as_posix()
+
+
+def _picture_names(root: Path) -> list[str]:
+    """Sorted posix names relative to `root`, recursive, without what is hidden or behind a linked folder."""
+    names: list[str] = []
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"cannot be listed: {error.strerror or error}.", where=error.filename) from error
+
+    for folder, folders, files in os.walk(root, onerror=refuse):
+        folders[:] = [name for name in folders if not _hidden(name)]
+        inside = Path(folder).relative_to(root)
+        names += [(inside / name).as_posix() for name in files if _is_picture(name)]
+    return sorted(names)
+
+
+def _is_picture(name: str) -> bool:
+    return not _hidden(name) and Path(name).suffix.lower() in SUFFIXES
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".")
+
+
+def _half(path: Path, present: Path | None, missing: str) -> DataError:
+    """One domain is there and the other is not; the missing name in the spelling of the present one."""
+    assert present is not None
+    name = _label(path, present)
+    other = name[: len(missing) - 1] + (missing[-1].upper() if name[-1].isupper() else missing[-1])
+    count = len(_picture_names(present))
+    return DataError(
+        f"has {name}/ ({counted(count)}) but no {other}/. Unpaired training needs both.",
+        where=path,
+        hint=f"Check: i2i data check {path}",
+    )
+
+
+def _no_layout(path: Path) -> DataError:
+    counts = [(folder.name, len(_picture_names(folder))) for folder in _folders(path)]
+    found = [f"{name}/ ({counted(count)})" for name, count in counts[:8]]
+    if len(counts) > 8:
+        found.append(f"{len(counts) - 8} more folders")
+    beside = sum(1 for entry in path.iterdir() if entry.is_file() and _is_picture(entry.name))
+    if beside:
+        found.append(f"{counted(beside)} beside them" if counts else f"{counted(beside)} and no folders")
+    listing = ", ".join(found) if found else "nothing"
+    return DataError(f"has no {EXPECTED}. Found: {listing}.", where=path, hint=OWN_NAMES)
