@@ -20,7 +20,7 @@ from i2i.engine.due import Due
 from i2i.engine.feed import Feed
 from i2i.engine.interrupt import Interrupt
 from i2i.engine.meter import Meter
-from i2i.engine.precision import Precision, batch_converter
+from i2i.engine.precision import Precision, batch_converter, place
 from i2i.engine.progress import Progress
 from i2i.engine.runfolder import RunFolder
 from i2i.engine.schedule import rate_factor
@@ -78,8 +78,7 @@ class Trainer:
         self.config, self.method, self.data, self.folder = config, method, data, run
         self.precision, self.publish, self.progress = precision, publish, progress
         self.total = config.train.steps or max(1, round(config.train.epochs * data.steps_per_epoch))
-        layout = torch.channels_last if config.engine.channels_last else torch.contiguous_format
-        method.to(device=precision.device).to(memory_format=layout).train()
+        place(method, precision.device, config.engine.channels_last)
         self.engine = Engine(
             method, self._optimiser, precision, seed=config.train.seed, micro_batches=config.engine.micro_batches
         )
@@ -108,10 +107,10 @@ class Trainer:
         limit = duration(config.engine.max_time) if config.engine.max_time else math.inf
         ends = time.monotonic() + limit
         save_due, sample_due = Due(Interval.parse(config.engine.save_every)), Due(Interval.parse(config.log.samples))
-        with Interrupt() as interrupt, self.progress, closing(self.data.batches(self.taken)) as batches:
+        with Interrupt() as interrupt, closing(self.data.batches(self.taken)) as batches:
             feed = Feed(batches, self.convert, config.engine.micro_batches, self.taken)
             while self.engine.index < self.total:
-                self._step(feed)
+                self.step(feed)
                 step = self.engine.index
                 if step % config.log.every == 0:
                     self._write_log()
@@ -127,7 +126,8 @@ class Trainer:
             self._save(last=True)
         return self.engine.index
 
-    def _step(self, feed: Feed) -> None:
+    def step(self, feed: Feed) -> None:
+        """One step and what belongs to it: rate, stage, losses, averages."""
         train, step = self.config.train, self.engine.index
         per_epoch = self.data.steps_per_epoch
         factor = rate_factor(train.schedule, step, total=self.total, per_epoch=per_epoch, decay=train.decay)

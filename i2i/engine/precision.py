@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from i2i.errors import UsageError
 
@@ -82,3 +82,12 @@ def batch_converter(
         return moved.contiguous(memory_format=layout) if moved.dim() == 4 else moved
 
     return lambda batch: type(batch)(*map(convert, batch))
+
+
+def place(method: nn.Module, device: torch.device, channels_last: bool) -> None:
+    """Moves a method to its device and its weights into the memory format, ready to train."""
+    method.to(device).train()
+    if channels_last:
+        for param in method.parameters():
+            if param.dim() == 4:
+                param.data = param.data.contiguous(memory_format=torch.channels_last)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Literal, TextIO
 
@@ -54,6 +54,16 @@ class Progress:
     def due(self) -> bool:
         """Whether the line wants new numbers: reading losses waits for the device, so they are read only then."""
         return self._shown and time.monotonic() - self._last >= self._every
+
+    def counted(self, verb: str) -> Callable[[int, int], None]:
+        """A function of (done, total) that shows how far something else than steps is."""
+
+        def count(done: int, total: int) -> None:
+            if self.due():
+                self._print(f"{verb} {_grouped(done)}/{_grouped(total)} {100 * done // total} %")
+                self._last = time.monotonic()
+
+        return count
 
     def show(self, step: int, total: int, losses: Mapping[str, float]) -> None:
         """The line after `step` of `total` steps."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,35 @@ class RunFolder:
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+    def clear(self) -> None:
+        """Removes what an earlier training wrote here, and nothing else."""
+        for path in (self.samples, self.checkpoints):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in (self.config, self.data, self.model, self.discriminators, self._log, self._events):
+            path.unlink(missing_ok=True)
+
+    def write_config(self, text: str) -> None:
+        """config.toml, whole or not at all."""
+        replace_file(self.config, text.encode())
+
+    def write_data(self, scans: dict[str, Any]) -> None:
+        """data.json, whole or not at all."""
+        replace_file(self.data, json.dumps(scans, indent=1).encode())
+
+    def read_data(self) -> dict[str, Any] | None:
+        """What `write_data` wrote; None where it is missing or damaged, and every picture is read again."""
+        try:
+            return json.loads(self.data.read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def command(self) -> str:
+        """The command that started the run, as events.jsonl has it."""
+        try:
+            return json.loads(self._events.read_text().splitlines()[0])["command"]
+        except (OSError, ValueError, KeyError, IndexError):
+            return ""
 
     def log(self, step: int, values: dict[str, float]) -> None:
         """One line of log.jsonl. JSON has no NaN: such a value is null."""

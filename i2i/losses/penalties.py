@@ -10,9 +10,7 @@ from torch import Tensor
 from i2i.losses.precise import precise
 
 
-def gradient_penalty(
-    discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor
-) -> Tensor:
+def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
     """E[(|gradient of D at x| - 1)^2] at x = real + mix (fake - real) (Gulrajani et al. 2017, algorithm 1).
 
     real and fake are (N, C, H, W), mix is (N,) uniform in [0, 1]. A patch discriminator's gradient is that of the

@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from i2i.networks.base import Network
+
 Feed = Callable[[], Any]
 
 
@@ -76,9 +78,7 @@ class Draws:
 
     def _cut(self, draw: Callable[..., Tensor], samples: int, shape: tuple[int, ...]) -> Tensor:
         like = self._like
-        drawn = draw(
-            samples * self._parts, *shape, generator=self._generator, device=like.device, dtype=like.dtype
-        )
+        drawn = draw(samples * self._parts, *shape, generator=self._generator, device=like.device, dtype=like.dtype)
         return drawn[self._part * samples : (self._part + 1) * samples]
 
 
@@ -117,9 +117,13 @@ class Method(nn.Module):
     def updated(self, players: tuple[str, ...], means: Mapping[str, Tensor], at: StepInfo) -> None:
         """After each yield, with the means over all parts: the only place where a method's own state changes."""
 
-    def deployed(self) -> dict[str, nn.Module]:
+    def deployed(self) -> dict[str, Network]:
         """The networks that are averaged, measured and saved as the model file, by name (a2b, b2a, ...)."""
         raise NotImplementedError
+
+    def judges(self) -> dict[str, Network]:
+        """The networks that only a training needs, by name: saved beside the model for a training that goes on."""
+        return {}
 
     def pictures(self, batch: Any, deployed: Mapping[str, nn.Module]) -> dict[str, Tensor]:
         """Columns of the sample sheet, each (N, C, H, W) in `value_range`, drawn by the given (averaged) networks."""

@@ -20,6 +20,7 @@ from i2i.losses.penalties import gradient_penalty
 from i2i.losses.reconstruction import l1_loss
 from i2i.methods.base import Feed, Method, Player, StepInfo, Update, at_once
 from i2i.methods.history import History
+from i2i.networks.base import Network
 from i2i.networks.build import build
 
 NetworkT = TypeVar("NetworkT", bound=NetworkConfig)
@@ -100,9 +101,13 @@ class CycleGAN(Method):
             losses[f"{name}_penalty"] = config.gradient_penalty * penalty
         return losses
 
-    def deployed(self) -> dict[str, nn.Module]:
+    def deployed(self) -> dict[str, Network]:
         """Both directions."""
         return {"a2b": self.a2b, "b2a": self.b2a}
+
+    def judges(self) -> dict[str, Network]:
+        """Both discriminators."""
+        return {"discriminator_a": self.discriminator_a, "discriminator_b": self.discriminator_b}
 
     def pictures(self, batch: Unpaired, deployed: Mapping[str, nn.Module]) -> dict[str, Tensor]:
         """Input, translation and reconstruction of each domain."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from i2i.config.networks import PatchGANConfig, PixelConfig
+from i2i.networks.base import Network
 from i2i.networks.initial import initialise
 from i2i.networks.norm import needs_bias, norm
 
 
-class PatchGAN(nn.Module):
+class PatchGAN(Network):
     """A map of logits, each the verdict on a patch: 70 px wide for three layers."""
 
     multiple = 1
@@ -46,7 +47,7 @@ class PatchGAN(nn.Module):
         return self.layers(x)
 
 
-class PixelDiscriminator(nn.Module):
+class PixelDiscriminator(Network):
     """One logit per pixel: judges colours alone."""
 
     multiple = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from i2i.config.networks import Norm, ResNetConfig
+from i2i.networks.base import Network
 from i2i.networks.initial import initialise
 from i2i.networks.norm import needs_bias, norm
 
@@ -33,16 +34,14 @@ class ResidualBlock(nn.Module):
         return x + self.convolve(x)
 
 
-class ResNetGenerator(nn.Module):
+class ResNetGenerator(Network):
     """Two strided convolutions, residual blocks at a quarter of the size, two upsamplings; output in [-1, 1].
 
     `forward` takes (N, C, H, W) in [-1, 1] with sides that are multiples of `multiple` and at least `minimum`.
     """
 
     multiple = 4
-    minimum = (
-        8  # the quarter map must be 2 px wide for the reflection padding; 8 is the first multiple that is
-    )
+    minimum = 8  # the quarter map must be 2 px wide for the reflection padding; 8 is the first multiple that is
 
     def __init__(self, config: ResNetConfig) -> None:
         super().__init__()
@@ -58,9 +57,7 @@ class ResNetGenerator(nn.Module):
         self.blocks = nn.Sequential(*(ResidualBlock(4 * filters, config) for _ in range(config.blocks)))
         up = _up_transposed if config.upsampling == "transposed" else _up_resize
         self.up = nn.Sequential(up(4 * filters, config.norm), up(2 * filters, config.norm))
-        self.head = nn.Sequential(
-            nn.ReflectionPad2d(3), nn.Conv2d(filters, config.output_channels, 7), nn.Tanh()
-        )
+        self.head = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(filters, config.output_channels, 7), nn.Tanh())
         initialise(self, config)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -84,9 +81,7 @@ def _down(channels: int, kind: Norm) -> nn.Sequential:
 def _up_transposed(channels: int, kind: Norm) -> nn.Sequential:
     """(N, C, H, W) -> (N, C/2, 2H, 2W), as published."""
     return nn.Sequential(
-        nn.ConvTranspose2d(
-            channels, channels // 2, 3, stride=2, padding=1, output_padding=1, bias=needs_bias(kind)
-        ),
+        nn.ConvTranspose2d(channels, channels // 2, 3, stride=2, padding=1, output_padding=1, bias=needs_bias(kind)),
         norm(kind, channels // 2),
         nn.ReLU(inplace=True),
     )
