@@ -1,0 +1,51 @@
+"""What a training takes over from the model that it starts from. Without torch: the command line asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from i2i.config.layers import Layer, Placed
+from i2i.config.networks import NetworkConfig, ResNetConfig
+from i2i.config.toml import flatten
+from i2i.models.info import ModelInfo, read_info
+from i2i.models.shipped import resolve
+
+
+def ancestor_layer(model: str) -> Layer:
+    """The network settings of a model file, run or shipped model as a layer: nobody repeats them after `--init`.
+
+    Raises UsageError for an unknown model, ModelError for a file that cannot be used.
+    """
+    path = resolve(model)
+    settings = _generator_settings(read_info(path))
+    beside = discriminators_beside(path)
+    if beside:
+        first = next(iter(read_info(beside).networks.values()))
+        settings |= _prefixed("method.discriminator", first)
+    return {key: Placed(value, f"--init {model}") for key, value in settings.items()}
+
+
+def discriminators_beside(model: Path) -> Path | None:
+    """The discriminators that belong to a model file: of the same run, or of the same shipped model."""
+    if model.name == "model.safetensors":
+        candidate = model.with_name("discriminators.safetensors")
+    else:
+        candidate = model.parent / "discriminators" / model.name
+    return candidate if candidate.is_file() else None
+
+
+def _generator_settings(info: ModelInfo) -> dict[str, object]:
+    a2b, b2a = info.networks.get("a2b"), info.networks.get("b2a")
+    settings: dict[str, object] = {}
+    if isinstance(a2b, ResNetConfig):
+        settings = {"method.channels_a": a2b.input_channels, "method.channels_b": a2b.output_channels}
+    elif isinstance(b2a, ResNetConfig):
+        settings = {"method.channels_a": b2a.output_channels, "method.channels_b": b2a.input_channels}
+    generator = a2b or b2a
+    return settings | (_prefixed("method.generator", generator) if generator else {})
+
+
+def _prefixed(table: str, network: NetworkConfig) -> dict[str, object]:
+    # Channels follow from the domains' own settings.
+    own = network.model_dump(exclude={"input_channels", "output_channels"})
+    return {f"{table}.{key}": value for key, value in flatten(own).items()}
