@@ -1,0 +1,198 @@
+"""What the commands do, as functions: the one place that joins the rooms."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from i2i.config import toml
+from i2i.config.data import UnpairedConfig
+from i2i.config.layers import Placed, load
+from i2i.config.methods.cyclegan import CycleGANConfig
+from i2i.config.run import RunConfig
+from i2i.data.opening import UnpairedData, UnpairedScans, open_unpaired
+from i2i.data.training import TrainingPictures
+from i2i.engine.checkpoint import newest_checkpoint
+from i2i.engine.loop import Trainer
+from i2i.engine.precision import Precision, choose_device, choose_precision
+from i2i.engine.progress import Progress, ProgressKind
+from i2i.engine.publish import Publisher
+from i2i.engine.rehearsal import Rehearsal, rehearse
+from i2i.engine.runfolder import RunFolder
+from i2i.engine.start import start_from
+from i2i.errors import UsageError
+from i2i.inference.batch import Exists, Outcome, Summary, plan, translate_files
+from i2i.inference.translator import load as load_translator
+from i2i.methods.base import Method
+from i2i.methods.build import build_method
+from i2i.models.info import Direction
+from i2i.version import __version__
+
+
+def train(
+    config: RunConfig,
+    run: str | PathLike[str],
+    *,
+    command: str = "",
+    origins: Mapping[str, str] | None = None,
+    progress: ProgressKind = "auto",
+    overwrite: bool = False,
+) -> Path:
+    """Trains into the folder `run`, which must not hold a run yet unless `overwrite` is set, and returns it.
+
+    `command` and `origins` (dotted key -> where it was set) are written into the run for a person to read. Raises
+    I2IError for everything that a person can cause, StoppedError after a signal or the time limit.
+    """
+    folder = RunFolder(Path(run))
+    if folder.config.exists() and not overwrite:
+        hint = f"To go on: i2i resume {shlex.quote(str(run))}"
+        raise UsageError("holds a training.", where=folder.path, hint=hint)
+    with Progress(progress) as shown:
+        training = _prepare(config, shown)
+        with folder:
+            folder.clear()
+            header = f"i2i {__version__}\n{command}"
+            folder.write_config(toml.annotate(config, origins or {}, header))
+            folder.write_data(training.opened.scans.to_json())
+            folder.event("start", version=__version__, command=command)
+            _trainer(training, folder, command, shown).run()
+    return folder.path
+
+
+def resume(
+    run: str | PathLike[str], overrides: Mapping[str, Any] | None = None, *, progress: ProgressKind = "auto"
+) -> Path:
+    """Goes on with a run from its newest sound checkpoint, to the bit as if it had not stopped, and returns its folder.
+
+    `overrides` (dotted key -> value) change settings from here on. Raises as `train` does.
+    """
+    folder = RunFolder.existing(Path(run))
+    with Progress(progress) as shown, folder:
+        resolved = load(folder.config, {key: Placed(value, "resume") for key, value in (overrides or {}).items()})
+        checkpoint, warnings = newest_checkpoint(folder.checkpoints)
+        for warning in warnings:
+            shown.note(f"warning: {warning}")
+        training = _prepare(resolved.config, shown, previous=_known(folder))
+        step = checkpoint.step if checkpoint else 0
+        folder.forget_after(step)
+        if overrides:
+            folder.write_config(toml.dump(resolved.config, toml.header(folder.config)))
+        folder.write_data(training.opened.scans.to_json())
+        folder.event("resume", version=__version__, step=step, changed=dict(overrides or {}))
+        trainer = _trainer(training, folder, folder.command(), shown)
+        if checkpoint:
+            trainer.restore(checkpoint)
+        trainer.run()
+    return folder.path
+
+
+def dry_run(config: RunConfig, *, progress: ProgressKind = "auto") -> str:
+    """Everything that `train` would do before it writes, and a few steps to measure them; what a person wants to know.
+
+    Raises as `train` does.
+    """
+    with Progress(progress) as shown:
+        training = _prepare(config, shown)
+        trainer = _trainer(training, RunFolder(Path()), "", shown)
+        measured = rehearse(trainer)
+    return _forecast(training, measured, trainer.total)
+
+
+def translate(
+    model: str | PathLike[str],
+    inputs: Sequence[str | PathLike[str]],
+    output: str | PathLike[str],
+    *,
+    direction: Direction | None = None,
+    device: str = "auto",
+    format: str | None = None,
+    quality: int = 95,
+    suffix: str = "",
+    exists: Exists = "error",
+    report: Callable[[Outcome], None] = lambda outcome: None,
+) -> Summary:
+    """Translates pictures and folders of them into the folder `output` with a model file, run folder or shipped model.
+
+    The keywords are the options of `i2i translate`; `report` hears of every picture. Raises UsageError and ModelError
+    before anything is written, NoRoomError when the disk is full; a picture that fails is passed over and counted.
+    """
+    planned = plan([Path(path) for path in inputs], Path(output), format=format, suffix=suffix)
+    translator = load_translator(model, device=device, direction=direction)
+    return translate_files(planned, translator, exists=exists, quality=quality, report=report)
+
+
+@dataclass(frozen=True)
+class _Training:
+    """All that is known before the run folder is touched."""
+
+    config: RunConfig
+    method: Method
+    opened: UnpairedData
+    precision: Precision
+    ancestor: str | None
+
+
+def _prepare(config: RunConfig, progress: Progress, previous: UnpairedScans | None = None) -> _Training:
+    device = choose_device(config.engine.device)
+    precision = choose_precision(device, config.engine.precision)
+    if config.engine.threads:
+        torch.set_num_threads(config.engine.threads)
+    torch.manual_seed(config.train.seed)
+    method = build_method(config.method)
+    ancestor = start_from(method, config.train.init) if config.train.init else None
+    opened = _open(config, progress, previous)
+    progress.note(opened.summary)
+    for note in opened.notes:
+        progress.note(note)
+    return _Training(config, method, opened, precision, ancestor)
+
+
+def _open(config: RunConfig, progress: Progress, previous: UnpairedScans | None) -> UnpairedData:
+    match config.method, config.data:
+        case CycleGANConfig() as method, UnpairedConfig() as data:
+            channels = (method.channels_a, method.channels_b)
+            return open_unpaired(data, channels, previous=previous, progress=progress.counted("reading pictures"))
+    raise TypeError(f"no data is opened for {type(config.method).__name__}")
+
+
+def _known(folder: RunFolder) -> UnpairedScans | None:
+    """The pictures that the run saw when it was started last."""
+    document = folder.read_data()
+    return UnpairedScans.from_json(document) if document else None
+
+
+def _trainer(training: _Training, run: RunFolder, command: str, progress: Progress) -> Trainer:
+    config = training.config
+    pictures = TrainingPictures(
+        training.opened,
+        batch=config.train.batch,
+        seed=config.train.seed,
+        workers=config.data.workers,
+        pin_memory=training.precision.device.type == "cuda",
+    )
+    publisher = Publisher(config, training.method, run, command=command, ancestor=training.ancestor)
+    return Trainer(config, training.method, pictures, run, training.precision, publisher, progress)
+
+
+def _forecast(training: _Training, measured: Rehearsal, steps: int) -> str:
+    """Pictures, size, memory and time of a training in three lines."""
+    config, method, device = training.config, training.method, training.precision.device
+    sizes = " + ".join(
+        f"{sum(p.numel() for p in player.parameters()) / 1e6:.1f} M {name}" for name, player in method.players().items()
+    )
+    left = timedelta(seconds=round(measured.seconds * steps))
+    memory = f"{measured.peak / 1e9:.1f} GB at batch {config.train.batch}"
+    return "\n".join(
+        [
+            training.opened.summary,
+            f"parameters: {sizes}  ·  memory {memory}  ·  {steps} steps, about {left} on {device}",
+            "Nothing was written.",
+        ]
+    )

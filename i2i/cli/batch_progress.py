@@ -1,0 +1,77 @@
+"""What a person sees while a folder is worked on: a live line on a terminal, a plain line every 30 s elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TextIO
+
+from i2i.cli.console import Progress
+
+LIVE_SECONDS = 0.2
+PLAIN_SECONDS = 30.0
+CLEAR_LINE = "\r\x1b[K"
+
+
+class BatchProgress:
+    """Counts pictures and shows rate, remaining time and failures; `place` says where the work is done."""
+
+    def __init__(
+        self,
+        verb: str,
+        total: int,
+        kind: Progress,
+        place: Callable[[], str],
+        *,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.verb, self.total, self.place, self.clock = verb, total, place, clock
+        self.stream = stream or sys.stderr
+        self.shown = kind != "none"
+        self.live = kind == "auto" and self.stream.isatty()
+        self.done = self.failed = self.translated = self.pixels = 0
+        self.began = self.last = clock()
+
+    def count(self, *, failed: bool, size: tuple[int, int] | None) -> None:
+        """One picture more is done; `size` (width, height) is None where nothing was translated."""
+        self.done += 1
+        self.failed += failed
+        self.translated += size is not None
+        self.pixels += size[0] * size[1] if size else 0
+        if self.shown and self.clock() - self.last >= (LIVE_SECONDS if self.live else PLAIN_SECONDS):
+            self.last = self.clock()
+            self._print(self.line())
+
+    def line(self) -> str:
+        """The progress as one line."""
+        seconds = max(self.clock() - self.began, 1e-9)
+        percent = 100 * self.done // self.total
+        parts = [f"{self.verb} {grouped(self.done)}/{grouped(self.total)} {percent} %"]
+        if self.translated:
+            parts += [f"{self.translated / seconds:.1f} img/s", f"{self.pixels / seconds / 1e6:.1f} Mpx/s"]
+        parts.append(f"left {timedelta(seconds=round((self.total - self.done) * seconds / max(self.done, 1)))}")
+        if self.failed:
+            parts.append(f"{grouped(self.failed)} failed")
+        return "  ".join([*parts, self.place()])
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self.live and self.shown:
+            self.stream.write(CLEAR_LINE)
+            self.stream.flush()
+
+    def _print(self, line: str) -> None:
+        if self.live:
+            self.stream.write(CLEAR_LINE + line[: shutil.get_terminal_size().columns - 1])
+        else:
+            self.stream.write(f"{line}\n")
+        self.stream.flush()
+
+
+def grouped(number: int) -> str:
+    """1 240 for 1240."""
+    return f"{number:,}".replace(",", " ")

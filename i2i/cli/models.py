@@ -1,0 +1,155 @@
+"""`i2i models`: what is there, what it is, whether it is whole, and weights made elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from i2i.cli.console import Console, pass_console
+from i2i.cli.options import json_option, quiet_option, verbose_option
+from i2i.errors import ModelError, UsageError, printable
+
+if TYPE_CHECKING:
+    from i2i.models.info import ModelInfo
+
+
+@click.group()
+def models() -> None:
+    """List, describe, verify and import models."""
+
+
+@models.command("list")
+@json_option
+@pass_console
+def list_models(console: Console) -> None:
+    """List the models that come with i2i."""
+    from i2i.models.info import read_info, sha256
+    from i2i.models.shipped import shipped_models
+
+    found = [(name, path, read_info(path)) for name, path in shipped_models().items()]
+    if console.json:
+        console.document([_entry(name, path, info, sha256(path)) for name, path, info in found])
+        return
+    for name, path, info in found:
+        size = f"{path.stat().st_size / 1e6:.1f} MB"
+        console.result(f"{name}   {info.task}   {' '.join(info.directions)}   {size}   {info.card.description}")
+    if not found:
+        console.note("No models come with this installation.")
+
+
+@models.command("info")
+@click.argument("model")
+@json_option
+@pass_console
+def show_info(console: Console, model: str) -> None:
+    """Say what MODEL is: its task, directions, networks, data and licence."""
+    from i2i.models.info import read_info, sha256
+    from i2i.models.shipped import resolve
+
+    path = resolve(model)
+    info, digest = read_info(path), sha256(path)
+    if console.json:
+        console.document(_entry(path.stem, path, info, digest) | {"info": info.model_dump()})
+        return
+    for label, text in _description(path, info, digest):
+        if text:
+            console.result(f"{label:<12} {printable(text)}")
+
+
+@models.command("verify")
+@click.argument("names", metavar="MODEL...", nargs=-1, required=True)
+@json_option
+@pass_console
+@click.pass_context
+def verify_models(context: click.Context, console: Console, names: tuple[str, ...]) -> None:
+    """Read every MODEL completely and check that its tensors are whole and finite. Exit code 10: one is not."""
+    from i2i.models.info import sha256
+    from i2i.models.shipped import resolve
+
+    paths = {name: resolve(name) for name in names}
+
+    from i2i.models.modelfile import check_model
+
+    problems: dict[str, str] = {}
+    for name, path in paths.items():
+        try:
+            check_model(path)
+        except ModelError as error:
+            problems[name] = error.what
+    if console.json:
+        console.document([{"model": name, "ok": name not in problems, "error": problems.get(name)} for name in paths])
+    else:
+        for name, path in paths.items():
+            verdict = problems.get(name) or f"good, SHA-256 {sha256(path)}"
+            console.result(printable(f"{name}: {verdict}"))
+    context.exit(10 if problems else 0)
+
+
+@models.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file_b2a", required=False, metavar="[FILE_B2A]", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, metavar="OUT", type=click.Path(path_type=Path), help="OUT.safetensors.")
+@click.option("--direction", type=click.Choice(["a2b", "b2a"]), help="Direction of a single FILE.  [default: a2b]")
+@quiet_option
+@verbose_option
+@pass_console
+def import_model(console: Console, file: Path, file_b2a: Path | None, output: Path, direction: Any) -> None:
+    """Make a model of a CycleGAN ResNet generator in a .pth file; with FILE_B2A, of both directions.
+
+    Nothing in the files is run, and a process of its own reads them.
+    """
+    files = _files(file, file_b2a, direction)
+    _check_output(output)
+
+    from i2i.models.foreign import import_generators
+
+    info = import_generators(files, output)
+    for way, source in files.items():
+        settings = info.networks[way].model_dump(exclude={"kind", "init", "init_gain"})
+        told = ", ".join(f"{name} {value}" for name, value in settings.items())
+        console.note(printable(f"{way} from {source}: {told}"))
+    console.result(printable(str(output)))
+
+
+def _files(file: Path, file_b2a: Path | None, direction: Any) -> dict[Any, Path]:
+    if file_b2a is not None and direction is not None:
+        raise UsageError("--direction is for a single FILE.", hint="Two files are a2b and b2a, in this order.")
+    files = {direction or "a2b": file} if file_b2a is None else {"a2b": file, "b2a": file_b2a}
+    for path in files.values():
+        if not path.is_file():
+            raise UsageError("this file does not exist.", where=path)
+    return files
+
+
+def _check_output(output: Path) -> None:
+    if output.suffix != ".safetensors":
+        raise UsageError("a model file ends in .safetensors.", where=output)
+    if output.exists():
+        raise UsageError("the output is there already.", where=output, hint="Choose another name.")
+    if not output.parent.is_dir():
+        raise UsageError("the folder of the output does not exist.", where=output)
+
+
+def _entry(name: str, path: Path, info: ModelInfo, digest: str) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": name, "task": info.task, "scale": 1, "bytes": path.stat().st_size}
+    return entry | {"sha256": digest, "card": info.card.model_dump()}
+
+
+def _description(path: Path, info: ModelInfo, digest: str) -> list[tuple[str, str]]:
+    lines = [
+        ("file", f"{path}  ({path.stat().st_size / 1e6:.1f} MB)"),
+        ("what", info.card.description),
+        ("task", f"{info.task}  ({info.method or 'method unknown'})"),
+        ("directions", " ".join(info.directions)),
+    ]
+    for name, network in info.networks.items():
+        settings = network.model_dump(exclude={"init", "init_gain"})
+        lines.append((name, ", ".join(f"{key} {value}" for key, value in settings.items())))
+    if info.training:
+        lines.append(("trained at", f"{info.training.size} px, {info.training.transform} to {info.training.load} px"))
+    card = info.card
+    lines += [("made from", info.ancestor or ""), ("data", card.data), ("licence", card.licence)]
+    lines += [("command", card.command), *((name, f"{value:g}") for name, value in card.metrics.items())]
+    return [*lines, ("written by", f"i2i {info.version}" if info.version else ""), ("SHA-256", digest)]

@@ -1,0 +1,162 @@
+"""`i2i train METHOD DATA`: the command of each method is made from its configuration."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from i2i import __version__
+from i2i.cli.console import Console, pass_console
+from i2i.cli.lazy import LazyGroup
+from i2i.cli.options import (
+    given_settings,
+    progress_option,
+    quiet_option,
+    set_option,
+    setting_options,
+    verbose_option,
+)
+from i2i.config.methods import METHODS, run_class
+from i2i.errors import UsageError, printable
+
+if TYPE_CHECKING:
+    from i2i.config.layers import Layer, Resolved
+
+DESCRIPTION = """Train {method}: {text}.
+
+DATA is the folder of the training pictures; `i2i data check DATA` tells what is found in it.
+Settings: built-in values < --preset < --config files < I2I_DEVICE < --set < the options below."""
+
+
+def method_command(method: str) -> click.Command:
+    """The command that trains this method, with an option for each setting that names one."""
+    from i2i.config.layers import presets, resolve
+    from i2i.config.toml import flatten
+
+    @click.command(method, help=DESCRIPTION.format(method=method, text=METHODS[method][1]))
+    @click.argument("data", required=False, type=click.Path())
+    @click.option(
+        "-o",
+        "--output",
+        metavar="RUN",
+        type=click.Path(),
+        help="Folder of the run.  [default: runs/METHOD-DATA-NUMBER]",
+    )
+    @click.option(
+        "--preset",
+        type=click.Choice(presets(method)),
+        default="default",
+        show_default=True,
+        help="paper: as published.",
+    )
+    @click.option("--config", "files", multiple=True, type=click.Path(), metavar="TOML", help="Settings. Repeatable.")
+    @set_option
+    @click.option("--print-config", is_flag=True, help="Print every setting and where it comes from; train nothing.")
+    @click.option("--dry-run", is_flag=True, help="Check everything, say what the training needs; write nothing.")
+    @click.option("--overwrite", is_flag=True, help="Begin anew in a RUN that exists.")
+    @progress_option
+    @quiet_option
+    @verbose_option
+    @pass_console
+    @click.pass_context
+    def command(context: click.Context, console: Console, /, **_: Any) -> None:
+        _train(method, context, console)
+
+    defaults = resolve(method, "default", []).config.model_dump()
+    command.params += setting_options(run_class(method), flatten(defaults))
+    return command
+
+
+train = LazyGroup(
+    "train",
+    texts={name: f"{text[:1].upper()}{text[1:]}." for name, (_, text) in METHODS.items()},
+    load=method_command,
+    help="Train a model of your own from folders of pictures.",
+)
+
+
+def _train(method: str, context: click.Context, console: Console) -> None:
+    from i2i.config.layers import resolve
+    from i2i.config.toml import annotate
+
+    asked = context.params
+    resolved = resolve(method, asked["preset"], _layers(context))
+    if asked["print_config"]:
+        console.result(annotate(resolved.config, resolved.origins, f"i2i {__version__}\n{console.command}"))
+        return
+    folder = _folder_of_pictures(resolved)
+    run = Path(asked["output"]) if asked["output"] else _next_run(method, folder)
+    _refuse_run_that_exists(run, asked["overwrite"])
+
+    from i2i import api
+
+    if asked["dry_run"]:
+        console.result(api.dry_run(resolved.config))
+        return
+    api.train(
+        resolved.config,
+        run,
+        command=console.command,
+        origins=resolved.origins,
+        progress=console.progress,
+        overwrite=asked["overwrite"],
+    )
+    console.note(_next_steps(run))
+    console.result(printable(str(run)))
+
+
+def _layers(context: click.Context) -> list[Layer]:
+    from i2i.config.layers import Placed, assignment_layer, environment_layer, file_layer
+
+    asked = context.params
+    return [
+        *(file_layer(Path(file)) for file in asked["files"]),
+        environment_layer(os.environ),
+        assignment_layer(asked["assignments"]),
+        given_settings(context) | ({"data.path": Placed(asked["data"], "DATA")} if asked["data"] else {}),
+    ]
+
+
+def _folder_of_pictures(resolved: Resolved) -> str:
+    """The folder that the run is named after. Raises UsageError where pictures are not said or not there."""
+    data = resolved.config.data.model_dump(include={"path", "a", "b"}, exclude_none=True)
+    if "path" not in data and len(data) < 2:
+        raise UsageError("it is not said where the pictures are.", hint="Give DATA, or --a and --b.")
+    for name, place in data.items():
+        is_list = name != "path" and place.startswith("@")
+        if is_list and not Path(place[1:]).is_file():
+            raise UsageError(f"there is no list {place[1:]}.", where=resolved.origins[f"data.{name}"])
+        if not is_list and not Path(place).is_dir():
+            raise UsageError(f"there is no folder {place}.", where=resolved.origins[f"data.{name}"])
+    return data.get("path") or data["a"].removeprefix("@")
+
+
+def _next_run(method: str, folder: str) -> Path:
+    runs = (Path("runs", f"{method}-{Path(folder).resolve().name}-{number}") for number in count(1))
+    return next(run for run in runs if not run.exists())
+
+
+def _refuse_run_that_exists(run: Path, overwrite: bool) -> None:
+    is_empty_folder = run.is_dir() and not any(run.iterdir())
+    if not run.exists() or is_empty_folder:
+        return
+    if not (run / "config.toml").is_file():
+        raise UsageError("exists and is no run of i2i.", where=run, hint="Choose another folder with -o.")
+    if not overwrite:
+        go_on = f"i2i resume {shlex.quote(str(run))}"
+        raise UsageError("holds a training.", where=run, hint=f"To go on use `{go_on}`; --overwrite begins anew.")
+
+
+def _next_steps(run: Path) -> str:
+    model = printable(shlex.quote(str(run)))
+    return (
+        f"Done. Next:\n"
+        f"  i2i translate {model} FOLDER -o OUT\n"
+        f"  i2i models info {model}\n"
+        f"  i2i resume {model} --steps MORE"
+    )
