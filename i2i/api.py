@@ -27,7 +27,7 @@ from i2i.engine.publish import Publisher
 from i2i.engine.rehearsal import Rehearsal, rehearse
 from i2i.engine.runfolder import RunFolder
 from i2i.engine.start import start_from
-from i2i.errors import UsageError
+from i2i.errors import UsageError, printable
 from i2i.inference.batch import Exists, Outcome, Summary, plan, translate_files
 from i2i.inference.translator import load as load_translator
 from i2i.methods.base import Method
@@ -56,6 +56,7 @@ def train(
         raise UsageError("holds a training.", where=folder.path, hint=hint)
     with Progress(progress) as shown:
         training = _prepare(config, shown)
+        _introduce(training, shown)
         with folder:
             folder.clear()
             header = f"i2i {__version__}\n{command}"
@@ -81,12 +82,16 @@ def resume(
             shown.note(f"warning: {warning}")
         training = _prepare(resolved.config, shown, previous=_known(folder))
         step = checkpoint.step if checkpoint else 0
+        trainer = _trainer(training, folder, folder.command(), shown)
+        if step >= trainer.total:
+            hint = f"To go on: i2i resume {shlex.quote(str(run))} --steps {2 * step}"
+            raise UsageError(f"this run is finished: {step} of {trainer.total} steps.", where=run, hint=hint)
+        _introduce(training, shown)
         folder.forget_after(step)
         if overrides:
             folder.write_config(toml.dump(resolved.config, toml.header(folder.config)))
         folder.write_data(training.opened.scans.to_json())
         folder.event("resume", version=__version__, step=step, changed=dict(overrides or {}))
-        trainer = _trainer(training, folder, folder.command(), shown)
         if checkpoint:
             trainer.restore(checkpoint)
         trainer.run()
@@ -148,9 +153,6 @@ def _prepare(config: RunConfig, progress: Progress, previous: UnpairedScans | No
     method = build_method(config.method)
     ancestor = start_from(method, config.train.init) if config.train.init else None
     opened = _open(config, progress, previous)
-    progress.note(opened.summary)
-    for note in opened.notes:
-        progress.note(note)
     return _Training(config, method, opened, precision, ancestor)
 
 
@@ -160,6 +162,13 @@ def _open(config: RunConfig, progress: Progress, previous: UnpairedScans | None)
             channels = (method.channels_a, method.channels_b)
             return open_unpaired(data, channels, previous=previous, progress=progress.counted("reading pictures"))
     raise TypeError(f"no data is opened for {type(config.method).__name__}")
+
+
+def _introduce(training: _Training, progress: Progress) -> None:
+    """What a person should know before the steps begin."""
+    for line in (training.opened.summary, *training.opened.notes):
+        progress.note(line)
+    progress.note(f"{training.precision.device}, {training.precision.name}")
 
 
 def _known(folder: RunFolder) -> UnpairedScans | None:
@@ -182,7 +191,7 @@ def _trainer(training: _Training, run: RunFolder, command: str, progress: Progre
 
 
 def _forecast(training: _Training, measured: Rehearsal, steps: int) -> str:
-    """Pictures, size, memory and time of a training in three lines."""
+    """Pictures, size, memory and time of a training in lines for a person."""
     config, method, device = training.config, training.method, training.precision.device
     sizes = " + ".join(
         f"{sum(p.numel() for p in player.parameters()) / 1e6:.1f} M {name}" for name, player in method.players().items()
@@ -191,8 +200,7 @@ def _forecast(training: _Training, measured: Rehearsal, steps: int) -> str:
     memory = f"{measured.peak / 1e9:.1f} GB at batch {config.train.batch}"
     return "\n".join(
         [
-            training.opened.summary,
+            *map(printable, (training.opened.summary, *training.opened.notes)),
             f"parameters: {sizes}  ·  memory {memory}  ·  {steps} steps, about {left} on {device}",
-            "Nothing was written.",
         ]
     )

@@ -85,7 +85,13 @@ def _train(method: str, context: click.Context, console: Console) -> None:
     from i2i.config.toml import annotate
 
     asked = context.params
-    resolved = resolve(method, asked["preset"], _layers(context))
+    layers = _layers(context)
+    resolved = resolve(method, asked["preset"], layers)
+    if resolved.config.train.init:
+        from i2i.models.ancestor import ancestor_layer
+
+        ancestor = ancestor_layer(resolved.config.train.init, resolved.origins["train.init"])
+        resolved = resolve(method, asked["preset"], [ancestor, *layers])
     if asked["print_config"]:
         console.result(annotate(resolved.config, resolved.origins, f"i2i {__version__}\n{console.command}"))
         return
@@ -96,7 +102,8 @@ def _train(method: str, context: click.Context, console: Console) -> None:
     from i2i import api
 
     if asked["dry_run"]:
-        console.result(api.dry_run(resolved.config))
+        console.result(api.dry_run(resolved.config, progress=console.progress))
+        console.result(f"{_changes(resolved, asked['preset'])}. Nothing was written.")
         return
     api.train(
         resolved.config,
@@ -134,6 +141,12 @@ def _folder_of_pictures(resolved: Resolved) -> str:
         if not is_list and not Path(place).is_dir():
             raise UsageError(f"there is no folder {place}.", where=resolved.origins[f"data.{name}"])
     return data.get("path") or data["a"].removeprefix("@")
+
+
+def _changes(resolved: Resolved, preset: str) -> str:
+    """How far the configuration is from its preset."""
+    changed = [origin for origin in resolved.origins.values() if origin not in ("default", f"preset {preset}", "DATA")]
+    return f"config: preset {preset} + {len(changed)} change{'' if len(changed) == 1 else 's'}"
 
 
 def _next_run(method: str, folder: str) -> Path:

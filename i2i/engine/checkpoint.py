@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ def write_checkpoint(
     part.mkdir(parents=True)
     try:
         for group, named in tensors.items():
-            save_file({name: _plain(t) for name, t in named.items()}, part / f"{group}.safetensors")
+            _save_tensors(named, part / f"{group}.safetensors")
         (part / STATE).write_text(json.dumps(state, indent=1))
         lines = "".join(f"{_digest(path)}  {path.name}\n" for path in sorted(part.iterdir()))
         (part / MANIFEST).write_text(lines + hashlib.sha256(lines.encode()).hexdigest() + "\n")
@@ -94,6 +95,16 @@ def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
 def _newest_first(folder: Path) -> Iterator[Path]:
     found = [path for path in folder.glob("step-*") if path.name.removeprefix("step-").isdecimal()]
     yield from sorted(found, key=lambda path: int(path.name.removeprefix("step-")), reverse=True)
+
+
+def _save_tensors(named: Mapping[str, Tensor], path: Path) -> None:
+    try:
+        save_file({name: _plain(tensor) for name, tensor in named.items()}, path)
+    except SafetensorError as error:  # its own error for a full disk, with the system's number in the text
+        found = re.search(r"\(os error (\d+)\)", str(error))
+        if not found:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error
 
 
 def _plain(tensor: Tensor) -> Tensor:

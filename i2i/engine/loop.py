@@ -6,7 +6,7 @@ import errno
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -20,6 +20,7 @@ from i2i.engine.due import Due
 from i2i.engine.feed import Feed
 from i2i.engine.interrupt import Interrupt
 from i2i.engine.meter import Meter
+from i2i.engine.parts import differences
 from i2i.engine.precision import Precision, batch_converter, place
 from i2i.engine.progress import Progress
 from i2i.engine.runfolder import RunFolder
@@ -104,6 +105,9 @@ class Trainer:
         when the last save fails; in each case what was saved before is whole.
         """
         config = self.config
+        parts = {"micro_batches": config.engine.micro_batches, "world": self.engine.processes.world}
+        for reason in differences(self.method, **parts):
+            self.progress.note(f"note: the result is not that of whole batches: {reason}")
         limit = duration(config.engine.max_time) if config.engine.max_time else math.inf
         ends = time.monotonic() + limit
         save_due, sample_due = Due(Interval.parse(config.engine.save_every)), Due(Interval.parse(config.log.samples))
@@ -113,7 +117,7 @@ class Trainer:
                 self.step(feed)
                 step = self.engine.index
                 if step % config.log.every == 0:
-                    self._write_log()
+                    self._log()
                 if self.progress.due():
                     self.progress.show(step, self.total, self.meter.latest())
                 if sample_due(step):
@@ -140,10 +144,11 @@ class Trainer:
         self.average.update(self.method.deployed())
         self.taken = feed.taken
 
-    def _write_log(self) -> None:
+    def _log(self) -> None:
         values, steps = self.meter.read()
         epoch = self.engine.index / self.data.steps_per_epoch
-        self.folder.log(self.engine.index, {"epoch": round(epoch, 3), "lr": self.rate, **values})
+        with self._going_on_without_room("log.jsonl"):
+            self.folder.log(self.engine.index, {"epoch": round(epoch, 3), "lr": self.rate, **values})
         skipped = self.engine.newly_skipped()
         if any(count > steps / 2 for count in skipped.values()):
             raise TrainingError(
@@ -157,20 +162,27 @@ class Trainer:
         batch = self.convert(self.data.fixed(config.log.columns))
         with torch.inference_mode(), self.precision.autocast():
             columns = self.method.pictures(batch, self.average.networks)
-        self.folder.samples.mkdir(exist_ok=True)
         pixels = sheet(columns, self.method.value_range)
-        write(Picture(pixels=pixels), self.folder.samples / f"step-{step:06d}.jpg")
+        with self._going_on_without_room(f"the samples of step {step}"):
+            self.folder.samples.mkdir(exist_ok=True)
+            write(Picture(pixels=pixels), self.folder.samples / f"step-{step:06d}.jpg")
 
     def _save(self, *, last: bool = False) -> None:
-        """A full disk does not end a training: the next save may find room. It does end its last save."""
+        """The checkpoint, then the files that others take. Raises NoRoomError when the last one finds no room."""
         tensors, state = collect_state(self.engine, self.average)
-        step = self.engine.index
-        try:
-            write_checkpoint(
-                self.folder.checkpoints, step, tensors, {**state, "taken": self.taken}, self.config.engine.keep
-            )
+        step, keep = self.engine.index, self.config.engine.keep
+        with self._going_on_without_room(f"step {step}", last=last):
+            write_checkpoint(self.folder.checkpoints, step, tensors, {**state, "taken": self.taken}, keep)
             self.publish(self.average.networks)
             self.folder.event("save", step=step)
+            self.saved_at = step
+            self.progress.saved()
+
+    @contextmanager
+    def _going_on_without_room(self, what: str, *, last: bool = False) -> Iterator[None]:
+        """A full disk does not end a training: the next save may find room. It does end the last one."""
+        try:
+            yield
         except (OSError, NoRoomError) as error:
             if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -179,10 +191,7 @@ class Trainer:
                 raise NoRoomError(
                     "disk full, the last state could not be saved.", where=self.folder.path, hint=hint
                 ) from error
-            self.progress.note(f"warning: disk full, step {step} could not be saved; the training goes on")
-            return
-        self.saved_at = step
-        self.progress.saved()
+            self.progress.note(f"warning: disk full, {what} could not be written; the training goes on")
 
     def _stop(self, exit_code: int) -> None:
         step = self.engine.index

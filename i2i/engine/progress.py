@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from i2i.errors import printable
+
 ProgressKind = Literal["auto", "plain", "none"]
 PLAIN_SECONDS = 30.0
 LIVE_SECONDS = 0.5
@@ -43,9 +45,9 @@ class Progress:
             self._live.stop()
 
     def note(self, text: str) -> None:
-        """A line that stays."""
+        """A line that stays; control characters in it are escaped."""
         if self._shown:
-            self._console.print(Text(text))
+            self._console.print(Text(printable(text)))
 
     def saved(self) -> None:
         """A checkpoint was written just now."""

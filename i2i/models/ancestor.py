@@ -11,10 +11,11 @@ from i2i.models.info import ModelInfo, read_info
 from i2i.models.shipped import resolve
 
 
-def ancestor_layer(model: str) -> Layer:
+def ancestor_layer(model: str, origin: str) -> Layer:
     """The network settings of a model file, run or shipped model as a layer: nobody repeats them after `--init`.
 
-    Raises UsageError for an unknown model, ModelError for a file that cannot be used.
+    `origin` says where the model was asked for. Raises UsageError for an unknown model, ModelError for a file that
+    cannot be used.
     """
     path = resolve(model)
     settings = _generator_settings(read_info(path))
@@ -22,7 +23,7 @@ def ancestor_layer(model: str) -> Layer:
     if beside:
         first = next(iter(read_info(beside).networks.values()))
         settings |= _prefixed("method.discriminator", first)
-    return {key: Placed(value, f"--init {model}") for key, value in settings.items()}
+    return {key: Placed(value, f"{model} ({origin})") for key, value in settings.items()}
 
 
 def discriminators_beside(model: Path) -> Path | None:

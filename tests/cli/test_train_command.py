@@ -32,7 +32,7 @@ class Library(ModuleType):
         self.calls.append((run, overrides, more))
         return run
 
-    def dry_run(self, config: CycleGANRun) -> str:
+    def dry_run(self, config: CycleGANRun, *, progress: str) -> str:
         return f"would train with lr {config.train.lr}"
 
 
@@ -86,7 +86,7 @@ def test_quiet_prints_the_run_alone(library: Library, said):
 def test_every_setting_with_an_option_can_be_given(library: Library, said):
     options = {
         "--a": "horses", "--b": "horses", "--size": "64", "--val": "0.1", "--workers": "0", "--epochs": "2",
-        "--batch": "2", "--lr": "0.1", "--ema": "0", "--init": "x", "--seed": "3", "--device": "cpu",
+        "--batch": "2", "--lr": "0.1", "--ema": "0", "--seed": "3", "--device": "cpu",
         "--precision": "bf16", "--threads": "1", "--save-every": "5", "--keep": "1", "--max-time": "1h",
     }  # fmt: skip
     said("train", "cyclegan", *(word for pair in options.items() for word in pair), code=0)
@@ -125,7 +125,9 @@ def test_the_configuration_is_printed_without_pictures(library: Library, said):
 
 
 def test_a_dry_run_trains_nothing(library: Library, said):
-    assert said("train", "cyclegan", "horses", "--dry-run", "--lr", "0.5", code=0) == "would train with lr 0.5\n"
+    assert said("train", "cyclegan", "horses", "--dry-run", "--lr", "0.5", code=0) == (
+        "would train with lr 0.5\nconfig: preset default + 1 change. Nothing was written.\n"
+    )
     assert not library.calls
 
 
