@@ -1,23 +1,31 @@
-"""Image-to-image translation: `load` gives a `Translator` that turns pictures into pictures."""
+"""Image-to-image translation: `load` gives a `Translator` that turns pictures into pictures; `train` makes models."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from i2i.version import __version__
 
 if TYPE_CHECKING:
+    from i2i.api import resume, train, translate
     from i2i.inference.translator import Translator, load
 
-__all__ = ["Translator", "__version__", "load"]
+__all__ = ["Translator", "__version__", "load", "resume", "train", "translate"]
+
+# name -> module; torch is loaded only when something that needs it is asked for
+_HOMES = {
+    "Translator": "i2i.inference.translator",
+    "load": "i2i.inference.translator",
+    "resume": "i2i.api",
+    "train": "i2i.api",
+    "translate": "i2i.api",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Load torch only when something that needs it is asked for."""
-    if name in ("Translator", "load"):
-        from i2i.inference import translator
-
-        return getattr(translator, name)
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'i2i' has no attribute '{name}'")
 
 

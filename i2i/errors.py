@@ -82,7 +82,9 @@ class LockedError(I2IError):
 class StoppedError(I2IError):
     """Stopped on request before the end, by a time limit or a signal; the state is saved."""
 
-    def __init__(self, what: str, *, hint: str | None = None, exit_code: int = 9) -> None:
+    exit_code = 9
+
+    def __init__(self, what: str, *, hint: str | None = None, exit_code: int = exit_code) -> None:
         super().__init__(what, hint=hint)
         self.exit_code = exit_code
 

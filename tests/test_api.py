@@ -1,0 +1,271 @@
+"""Trainings as a person starts, breaks and goes on with them: the functions behind the commands."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from i2i import api
+from i2i.cli.main import main
+from i2i.config.layers import assignment_layer, resolve
+from i2i.config.methods.cyclegan import CycleGANRun
+from i2i.errors import ConfigError, NoRoomError, StoppedError, TrainingError, UsageError
+from i2i.images.files import read
+from i2i.inference.translator import load
+from i2i.models.modelfile import read_info
+
+TINY = [
+    "method.generator.filters=4", "method.generator.blocks=1", "method.discriminator.filters=4",
+    "method.discriminator.layers=2", "method.history=3", "data.size=24", "data.val=0", "data.workers=0",
+    "train.steps=6", "train.ema=10", "engine.device=cpu", "engine.precision=fp32", "engine.threads=1",
+    "engine.save_every=2", "log.every=2", "log.samples=3",
+]  # fmt: skip
+
+
+@pytest.fixture
+def tiny(pond: Path):
+    """Settings of a training that takes a second; more of them as `--set` takes them."""
+
+    def configure(*more: str) -> Any:
+        return resolve("cyclegan", "default", [assignment_layer([f"data.path='{pond}'", *TINY, *more])]).config
+
+    return configure
+
+
+@pytest.fixture
+def i2i_process(pond: Path, tmp_path: Path):
+    """Starts `i2i` in a process of its own, as a shell would."""
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        program = [sys.executable, "-c", "from i2i.cli.main import run; run()", *arguments]
+        return subprocess.Popen(program, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    return start
+
+
+def train_arguments(pond: Path, run: str, *more: str) -> list[str]:
+    return ["train", "cyclegan", str(pond), "-o", run, *(word for item in (*TINY, *more) for word in ("--set", item))]
+
+
+def newest(run: Path) -> Path:
+    return max((run / "checkpoints").iterdir())
+
+
+def saved(run: Path) -> dict[str, bytes]:
+    """Every byte that a later step depends on, and the model that people take."""
+    files = [run / "model.safetensors", run / "discriminators.safetensors", *newest(run).iterdir()]
+    return {path.name: path.read_bytes() for path in files}
+
+
+def steps_logged(run: Path) -> list[int]:
+    return [json.loads(line)["step"] for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def events(run: Path) -> list[str]:
+    return [json.loads(line)["event"] for line in (run / "events.jsonl").read_text().splitlines()]
+
+
+def test_a_training_leaves_a_run_that_tells_everything(tiny, tmp_path: Path):
+    run = api.train(tiny(), tmp_path / "run", command="i2i train cyclegan pond", progress="none")
+    assert sorted(path.name for path in run.iterdir() if path.name != ".lock") == [
+        "checkpoints", "config.toml", "data.json", "discriminators.safetensors", "events.jsonl", "log.jsonl",
+        "model.safetensors", "samples",
+    ]  # fmt: skip
+    assert sorted(path.name for path in (run / "samples").iterdir()) == ["step-000003.jpg", "step-000006.jpg"]
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == [f"step-00000{n}" for n in (2, 4, 6)]
+    assert steps_logged(run) == [2, 4, 6]
+    assert events(run) == ["start", "save", "save", "save", "save"]
+    assert "# i2i train cyclegan pond" in (run / "config.toml").read_text()
+
+
+def test_its_model_knows_all_that_translating_needs(tiny, tmp_path: Path):
+    run = api.train(tiny(), tmp_path / "run", command="the command", progress="none")
+    info = read_info(run / "model.safetensors")
+    assert (info.method, info.directions, info.value_range) == ("cyclegan", ("a2b", "b2a"), (-1.0, 1.0))
+    assert (info.multiple, info.minimum, info.training.size) == (4, 8, 24)
+    assert info.card.command == "the command"
+    others = read_info(run / "discriminators.safetensors")
+    assert (sorted(others.networks), others.directions) == (["discriminator_a", "discriminator_b"], ())
+
+
+def test_a_folder_is_translated_with_the_run(tiny, pond: Path, tmp_path: Path):
+    run = api.train(tiny(), tmp_path / "run", progress="none")
+    summary = api.translate(run, [pond / "testB"], tmp_path / "out", direction="b2a", device="cpu")
+    assert (summary.ok, summary.exit_code) == (2, 0)
+    assert read(tmp_path / "out" / "0000.png").pixels.shape == (32, 32, 3)
+
+
+def test_the_same_seed_trains_the_same_bytes_and_another_one_others(tiny, tmp_path: Path):
+    runs = [
+        api.train(tiny(f"train.seed={seed}"), tmp_path / name, progress="none")
+        for name, seed in (("one", 0), ("two", 0), ("three", 1))
+    ]
+    one, two, three = (saved(run) for run in runs)
+    assert one == two
+    assert one["weights.safetensors"] != three["weights.safetensors"]
+
+
+def test_a_stopped_training_ends_as_if_it_had_not_stopped(tiny, tmp_path: Path):
+    whole = api.train(tiny(), tmp_path / "whole", progress="none")
+    with pytest.raises(StoppedError, match="stopped, step 1 of 6 is saved") as stop:
+        api.train(tiny("engine.max_time='0.001s'"), tmp_path / "cut", progress="none")
+    assert stop.value.exit_code == 9
+    assert f"Continue: i2i resume {tmp_path / 'cut'}" in str(stop.value)
+    api.resume(tmp_path / "cut", {"engine.max_time": "1h"}, progress="none")
+    assert saved(tmp_path / "cut") == saved(whole)
+    assert steps_logged(tmp_path / "cut") == [2, 4, 6]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_killed_training_ends_as_if_it_had_not_been_killed(
+    tiny, i2i_process, pond: Path, tmp_path: Path, workers: int
+):
+    arguments = train_arguments(pond, "killed", "train.steps=40")
+    whole = api.train(
+        tiny("train.steps=40"), tmp_path / "whole", command=shlex.join(["i2i", *arguments]), progress="none"
+    )
+    process = i2i_process(*arguments)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "killed" / "checkpoints" / "step-000004").exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert newest(tmp_path / "killed").name < "step-000040"
+    api.resume(tmp_path / "killed", {"data.workers": workers}, progress="none")
+    assert saved(tmp_path / "killed") == saved(whole)
+    assert steps_logged(tmp_path / "killed") == steps_logged(whole)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_says_how_to_go_on(i2i_process, pond: Path, tmp_path: Path, number: int, code: int):
+    process = i2i_process(*train_arguments(pond, "run", "train.steps=100000", "engine.save_every='1h'"))
+    log = tmp_path / "run" / "log.jsonl"
+    while not log.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    step = int(newest(tmp_path / "run").name.removeprefix("step-"))
+    assert process.returncode == code
+    assert told.splitlines()[-1] == f"i2i: stopped, step {step} of 100000 is saved. Continue: i2i resume run"
+    assert "Traceback" not in told
+
+
+def test_a_killed_run_without_a_checkpoint_begins_anew(tiny, tmp_path: Path):
+    whole = api.train(tiny(), tmp_path / "whole", progress="none")
+    run = api.train(tiny(), tmp_path / "run", progress="none")
+    for path in (run / "checkpoints").iterdir():
+        (path / "manifest.txt").unlink()
+    api.resume(run, progress="none")
+    assert saved(run) == saved(whole)
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(
+    tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    run = api.train(tiny(), tmp_path / "run", progress="none")
+    before = saved(run)
+    weights = newest(run) / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    api.resume(run, progress="plain")
+    assert saved(run) == before
+    assert (
+        "step-000006: weights.safetensors is damaged (SHA-256 differs). Going on from the one before."
+        in capsys.readouterr().err.replace("\n", "")
+    )
+
+
+def test_a_finished_run_goes_on_only_for_more_steps(tiny, tmp_path: Path):
+    run = api.train(tiny("train.schedule='constant'"), tmp_path / "run", progress="none")
+    with pytest.raises(UsageError, match=r"this run is finished: 6 of 6 steps\. To go on: i2i resume .*run --steps 12"):
+        api.resume(run, progress="none")
+    api.resume(run, {"train.steps": 8}, progress="none")
+    longer = api.train(tiny("train.schedule='constant'", "train.steps=8"), tmp_path / "longer", progress="none")
+    assert saved(run) == saved(longer)
+    assert "steps = 8" in (run / "config.toml").read_text()
+
+
+def test_a_run_is_never_overwritten_unasked(tiny, tmp_path: Path):
+    run = api.train(tiny(), tmp_path / "run", progress="none")
+    (run / "mine.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"run: holds a training\. To go on: i2i resume"):
+        api.train(tiny(), run, progress="none")
+    api.train(tiny("train.steps=2"), run, progress="none", overwrite=True)
+    assert steps_logged(run) == [2]
+    assert (run / "mine.txt").read_text() == "mine"
+
+
+def test_a_training_starts_from_the_networks_of_another(tiny, tmp_path: Path):
+    first = api.train(tiny(), tmp_path / "first", progress="none")
+    config = tiny(f"train.init='{first}'", "train.steps=1", "train.lr=1e-12", "train.ema=0")
+    second = api.train(config, tmp_path / "second", progress="none")
+    photo = read(tmp_path / "first" / "samples" / "step-000006.jpg").rgb()[20:52, :32]
+    ours, theirs = (load(run, device="cpu")(photo).astype(int) for run in (second, first))
+    assert abs(ours - theirs).max() <= 1
+    assert read_info(second / "model.safetensors").ancestor.startswith("first (SHA-256 ")
+    before, after = (load_file(run / "discriminators.safetensors") for run in (first, second))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_training_of_other_networks_cannot_start_from_a_model(tiny, tmp_path: Path):
+    first = api.train(tiny("train.steps=1"), tmp_path / "first", progress="none")
+    with pytest.raises(ConfigError, match=r"has a2b with filters=4, this training asks for filters=5\. Leave that"):
+        api.train(tiny(f"train.init='{first}'", "method.generator.filters=5"), tmp_path / "second", progress="none")
+    assert not (tmp_path / "second").exists()
+
+
+def test_init_brings_the_settings_of_its_networks(tiny, pond: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    first = api.train(tiny("train.steps=1"), tmp_path / "first", progress="none")
+    assert main(["train", "cyclegan", str(pond), "--init", str(first), "--print-config"]) == 0
+    printed = capsys.readouterr().out
+    origins = [line for line in printed.splitlines() if line.endswith(f"# {first} (--init)")]
+    assert any(line.startswith("blocks = 1 ") for line in origins)
+    assert any(line.startswith("layers = 2 ") for line in origins)
+
+
+def test_a_full_disk_does_not_end_a_training_but_its_last_save(
+    tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("i2i.engine.loop.write_checkpoint", full)
+    with pytest.raises(NoRoomError, match=r"disk full, the last state could not be saved\. Free space, then: i2i"):
+        api.train(tiny(), tmp_path / "run", progress="plain")
+    told = capsys.readouterr().err
+    for step in (2, 4, 6):
+        assert f"warning: disk full, step {step} could not be written; the training goes on" in told
+
+
+def test_lasting_non_finite_values_end_a_training_with_code_4(tiny, tmp_path: Path):
+    with pytest.raises(TrainingError, match=r"gradients became non-finite around step \d+") as error:
+        api.train(tiny("train.lr=1e30", "engine.save_every=1000"), tmp_path / "run", progress="none")
+    assert error.value.exit_code == 4
+    assert f"i2i resume {tmp_path / 'run'} --set train.lr=1e-4" in str(error.value)
+
+
+def test_a_dry_run_says_what_a_training_needs_and_writes_nothing(tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    first, second = api.dry_run(tiny("train.steps=1000"), progress="none").splitlines()
+    assert first == "6 + 6 pictures, smallest 32x32, none held out"
+    assert second.startswith("parameters: 0.0 M generators + 0.0 M discriminators  ·  memory ")
+    assert second.endswith(" on cpu")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_untouched_configuration_is_the_methods_own():
+    assert isinstance(resolve("cyclegan", "paper", []).config, CycleGANRun)
