@@ -82,7 +82,7 @@ class PlainCycleGAN:
             )
             idt_a, idt_b = F.l1_loss(self.b2a(real_a), real_a), F.l1_loss(self.a2b(real_b), real_b)
             loss = loss + self.config.identity * (self.config.cycle_a * idt_a + self.config.cycle_b * idt_b)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.generators.step()
         self._judges_learn(True)
         self.discriminators.zero_grad(set_to_none=True)
@@ -93,7 +93,7 @@ class PlainCycleGAN:
     def _judge(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> None:
         with self._autocast():
             loss = 0.5 * (_verdict(discriminator(real), 1) + _verdict(discriminator(fake), 0))
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
 
     def _judges_learn(self, learn: bool) -> None:
         self.discriminator_a.requires_grad_(learn)

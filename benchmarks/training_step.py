@@ -29,18 +29,18 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import Literal, NoReturn, Protocol, get_args
+from typing import ClassVar, Literal, NoReturn, Protocol, get_args
 
 import click
 import numpy as np
 import torch
 from plain_cyclegan import Layout, PlainCycleGAN
-from torch import Tensor
+from torch import nn
 
 from i2i.config.engine import EngineConfig, TrainConfig
 from i2i.config.methods.cyclegan import CycleGANConfig, CycleGANRun
@@ -93,7 +93,7 @@ class Result:
 class Side(Protocol):
     """One of the two that are compared."""
 
-    searches: bool  # whether cuDNN tries its algorithms, as the loop of this side would ask it to
+    searches: ClassVar[bool]  # whether cuDNN tries its algorithms, as the loop of this side asks it to
 
     def step(self) -> None: ...
 
@@ -108,7 +108,7 @@ class RandomPictures:
         drawn = torch.rand(8, 2, 1, 3, size, size, generator=rng, dtype=dtype).mul(2).sub(1)
         self.pairs = [Unpaired(*pair) for pair in drawn.to(device)]
 
-    def batches(self, taken: int = 0) -> Iterator[Unpaired]:
+    def batches(self, taken: int = 0) -> Generator[Unpaired]:
         yield from cycle(self.pairs)
 
     def fixed(self, count: int) -> NoReturn:
@@ -118,23 +118,26 @@ class RandomPictures:
 class Ours:
     """`Trainer.step` on random pictures; nothing is written."""
 
-    searches = False
+    searches: ClassVar[bool] = False
 
     def __init__(self, run: CycleGANRun, precision: Precision, pictures: RandomPictures) -> None:
         self.method = CycleGAN(run.method).to(pictures.pairs[0].real_a.dtype)
         folder = RunFolder(Path("never-written"))
-        publish: Callable[[object], None] = lambda networks: None  # noqa: E731
-        self.trainer = Trainer(run, self.method, pictures, folder, precision, publish, Progress("none"))
+        self.trainer = Trainer(run, self.method, pictures, folder, precision, _publish_nothing, Progress("none"))
         self.feed = Feed(pictures.batches(), self.trainer.convert, 1)
 
     def step(self) -> None:
         self.trainer.step(self.feed)
 
 
+def _publish_nothing(networks: dict[str, nn.Module]) -> None:
+    pass
+
+
 class Plain:
     """The textbook loop on the same pictures."""
 
-    searches = True
+    searches: ClassVar[bool] = True
 
     def __init__(self, run: CycleGANRun, precision: Precision, pictures: RandomPictures, layout: Layout) -> None:
         bf16 = precision.name == "bf16"
@@ -175,11 +178,12 @@ def largest_difference(device: torch.device) -> float:
     for _ in range(CHECKED_STEPS):
         ours.step()
         plain.step()
-    return max(_distance(p, q) for name in mine for p, q in zip(mine[name].parameters(), theirs[name].parameters()))
+    return max(_distance(mine[name], network) for name, network in theirs.items())
 
 
-def _distance(p: Tensor, q: Tensor) -> float:
-    return float((p - q).detach().abs().max())
+@torch.no_grad()
+def _distance(one: nn.Module, other: nn.Module) -> float:
+    return max(float((p - q).abs().max()) for p, q in zip(one.parameters(), other.parameters(), strict=True))
 
 
 def seconds(side: Side, steps: int, setting: Setting) -> float:
@@ -214,7 +218,8 @@ def faster_layout(size: int, setting: Setting) -> Layout:
 
 def rounds_of(ours: Side, plain: Side, steps: int, setting: Setting, most: int, limit: float) -> np.ndarray:
     """(rounds, 2) seconds of a step, ours and the plain loop's, until `most` rounds or `limit` seconds are over."""
-    ends, rounds = time.monotonic() + limit, []
+    ends = time.monotonic() + limit
+    rounds: list[list[float]] = []
     while len(rounds) < most and (not rounds or time.monotonic() < ends):
         rounds.append([seconds(ours, steps, setting), seconds(plain, steps, setting)])
     return np.array(rounds)
@@ -228,8 +233,8 @@ def measure(size: int, setting: Setting, most: int, limit: float) -> Result:
     plain, _ = warmed(make("plain", size, setting, layout), setting)
     times = rounds_of(ours, plain, steps, setting, most, limit)
     low, middle, high = np.percentile(times[:, 1] / times[:, 0], [25, 50, 75]).tolist()
-    per_second = (1 / np.median(times, axis=0)).tolist()
-    return Result(size, *per_second, (low, middle, high), len(times), layout, ours_bytes, plain_bytes)
+    ours_rate, plain_rate = (1 / np.median(times, axis=0)).tolist()
+    return Result(size, ours_rate, plain_rate, (low, middle, high), len(times), layout, ours_bytes, plain_bytes)
 
 
 def peak_in_a_child(side: SideName, size: int, setting: Setting, layout: Layout) -> int:

@@ -118,6 +118,7 @@ class Trainer:
                 step = self.engine.index
                 if step % config.log.every == 0:
                     self._log()
+                    self._refuse_lasting_non_finite_values()
                 if self.progress.due():
                     self.progress.show(step, self.total, self.meter.latest())
                 if sample_due(step):
@@ -126,6 +127,8 @@ class Trainer:
                     self._save()
                 if step < self.total and (interrupt.exit_code is not None or time.monotonic() >= ends):
                     self._stop(interrupt.exit_code or StoppedError.exit_code)
+            if self.engine.index % config.log.every:
+                self._log()
             self._sample()
             self._save(last=True)
         return self.engine.index
@@ -145,12 +148,14 @@ class Trainer:
         self.taken = feed.taken
 
     def _log(self) -> None:
-        values, steps = self.meter.read()
+        values = self.meter.read()
         epoch = self.engine.index / self.data.steps_per_epoch
         with self._going_on_without_room("log.jsonl"):
             self.folder.log(self.engine.index, {"epoch": round(epoch, 3), "lr": self.rate, **values})
-        skipped = self.engine.newly_skipped()
-        if any(count > steps / 2 for count in skipped.values()):
+
+    def _refuse_lasting_non_finite_values(self) -> None:
+        """More than half of a player's updates between two log lines were skipped: it learns no more."""
+        if any(count > self.config.log.every / 2 for count in self.engine.newly_skipped().values()):
             raise TrainingError(
                 f"gradients became non-finite around step {self.engine.index}; those updates were skipped.",
                 where=self.folder.path,

@@ -14,13 +14,11 @@ class Meter:
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
-        self._steps = 0
         self._last: Mapping[str, Tensor] = {}
 
     def add(self, losses: Mapping[str, Tensor]) -> None:
         """One step's scalars."""
         self._last = losses
-        self._steps += 1
         for name, value in losses.items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] = self._counts.get(name, 0) + 1
@@ -29,11 +27,11 @@ class Meter:
         """The last step's values."""
         return _to_host(self._last)
 
-    def read(self) -> tuple[dict[str, float], int]:
-        """Means since the last call, and the number of steps they are over."""
+    def read(self) -> dict[str, float]:
+        """Means since the last call, each over the steps that had the loss."""
         means = _to_host({name: total / self._counts[name] for name, total in self._sums.items()})
-        steps, self._sums, self._counts, self._steps = self._steps, {}, {}, 0
-        return means, steps
+        self._sums, self._counts = {}, {}
+        return means
 
 
 def _to_host(values: Mapping[str, Tensor]) -> dict[str, float]:

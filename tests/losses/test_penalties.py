@@ -1,0 +1,83 @@
+"""The gradient penalty, against critics whose slope is known."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from i2i.losses.penalties import gradient_penalty
+
+
+def drawn(*shape: int, seed: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def pictures(batch: int) -> tuple[Tensor, Tensor, Tensor]:
+    mix = torch.rand(batch, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    return drawn(batch, 3, 4, 5, seed=7), drawn(batch, 3, 4, 5, seed=8), mix
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7])
+def test_a_linear_critic_pays_the_square_of_its_length_less_one(batch: int) -> None:
+    w = torch.full((3, 4, 5), 0.5, dtype=torch.float64)  # its length is 0.5 sqrt(60)
+    penalty = gradient_penalty(lambda x: (x * w).sum((1, 2, 3)), *pictures(batch))
+    assert penalty.item() == pytest.approx((15**0.5 - 1) ** 2, rel=1e-12)
+
+
+def test_a_critic_of_slope_one_pays_nothing() -> None:
+    w = torch.zeros(3, 4, 5, dtype=torch.float64)
+    w[1, 2, 3] = -1
+    assert gradient_penalty(lambda x: (x * w).sum((1, 2, 3)), *pictures(4)) == 0
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_the_penalty_can_be_differentiated_again(batch: int) -> None:
+    w = drawn(3, 4, 5, seed=1).requires_grad_()
+    penalty = gradient_penalty(lambda x: (x * w).sum((1, 2, 3)), *pictures(batch))
+    (found,) = torch.autograd.grad(penalty, w)
+    length = w.detach().norm()
+    torch.testing.assert_close(found, 2 * (length - 1) * w.detach() / length, rtol=1e-10, atol=0)
+
+
+def test_a_patch_critic_is_judged_by_the_slope_of_the_sum_of_its_map() -> None:
+    kernel = nn.Conv2d(1, 1, 1, bias=False).double()
+    nn.init.constant_(kernel.weight, 0.75)
+    real, fake = drawn(2, 1, 4, 4, seed=1), drawn(2, 1, 4, 4, seed=2)
+    penalty = gradient_penalty(kernel, real, fake, torch.tensor([0.2, 0.9]))
+    assert penalty.item() == pytest.approx((0.75 * 4 - 1) ** 2, rel=1e-12)
+
+
+def test_the_slope_is_taken_between_real_and_fake_for_each_sample_apart() -> None:
+    real, fake = torch.full((2, 1, 1, 1), 3.0), torch.full((2, 1, 1, 1), 7.0)
+    mix = torch.tensor([0.0, 0.75])  # at 3 and at 6, where the critic x^2 / 2 has those slopes
+    penalty = gradient_penalty(lambda x: (x.square() / 2).sum((1, 2, 3)), real, fake, mix)
+    assert penalty.item() == pytest.approx(((3 - 1) ** 2 + (6 - 1) ** 2) / 2)
+
+
+def test_a_flat_critic_pays_one_and_has_a_finite_gradient() -> None:
+    w = torch.zeros(3, 4, 5, dtype=torch.float64, requires_grad=True)
+    penalty = gradient_penalty(lambda x: (x * w).sum((1, 2, 3)), *pictures(2))
+    (gradient,) = torch.autograd.grad(penalty, w)
+    assert penalty == 1
+    assert gradient.isfinite().all()
+
+
+def test_the_pictures_learn_nothing_from_it() -> None:
+    real, fake, mix = pictures(2)
+    real.requires_grad_()
+    fake.requires_grad_()
+    w = drawn(3, 4, 5, seed=1).requires_grad_()
+    penalty = gradient_penalty(lambda x: (x.square() * w).sum((1, 2, 3)), real, fake, mix)
+    assert torch.autograd.grad(penalty, (real, fake), allow_unused=True) == (None, None)
+
+
+def test_autocast_and_half_precision_pictures_change_no_digit() -> None:
+    torch.manual_seed(1)
+    critic = nn.Conv2d(3, 1, 3)
+    real, fake, mix = (x.bfloat16() for x in pictures(2))
+    expected = gradient_penalty(critic, real.float(), fake.float(), mix.float())
+    with torch.autocast("cpu", torch.bfloat16):
+        penalty = gradient_penalty(critic, real, fake, mix)
+    assert penalty.dtype == torch.float32
+    assert torch.equal(penalty, expected)
