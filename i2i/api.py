@@ -27,7 +27,7 @@ from i2i.engine.publish import Publisher
 from i2i.engine.rehearsal import Rehearsal, rehearse
 from i2i.engine.runfolder import RunFolder
 from i2i.engine.start import start_from
-from i2i.errors import UsageError, printable
+from i2i.errors import ConfigError, UsageError, printable
 from i2i.inference.batch import Exists, Outcome, Summary, plan, translate_files
 from i2i.inference.translator import load as load_translator
 from i2i.methods.base import Method
@@ -151,9 +151,22 @@ def _prepare(config: RunConfig, progress: Progress, previous: UnpairedScans | No
         torch.set_num_threads(config.engine.threads)
     torch.manual_seed(config.train.seed)
     method = build_method(config.method)
+    _refuse_unfit_crops(method, config.data.size)
     ancestor = start_from(method, config.train.init) if config.train.init else None
     opened = _open(config, progress, previous)
     return _Training(config, method, opened, precision, ancestor)
+
+
+def _refuse_unfit_crops(method: Method, size: int) -> None:
+    for name, network in (method.deployed() | method.judges()).items():
+        if size < network.minimum:
+            hint = f"Use --size {network.minimum} or more, or a network with fewer layers."
+            raise ConfigError(f"crops of {size} px are too small for {name}.", where="data.size", hint=hint)
+        if size % network.multiple:
+            below, above = size // network.multiple * network.multiple, -(-size // network.multiple) * network.multiple
+            hint = f"Use --size {below} or --size {above}."
+            what = f"crops of {size} px do not fit {name}, which needs multiples of {network.multiple}."
+            raise ConfigError(what, where="data.size", hint=hint)
 
 
 def _open(config: RunConfig, progress: Progress, previous: UnpairedScans | None) -> UnpairedData:

@@ -2,8 +2,8 @@
 
     python pretrained/ship.py RUN NAME --description TEXT --data TEXT --licence TEXT [--metrics FIGURES.json]
 
-FIGURES.json is what `benchmarks/translation_distance.py --json` printed. NAME.toml (the recipe) and NAME.md (the card for
-people) are written by hand.
+FIGURES.json is what `benchmarks/translation_distance.py --json` printed. The recipe NAME.toml and the card NAME.md for
+people are written by hand.
 """
 
 from __future__ import annotations

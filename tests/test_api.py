@@ -228,6 +228,19 @@ def test_a_training_of_other_networks_cannot_start_from_a_model(tiny, tmp_path: 
     assert not (tmp_path / "second").exists()
 
 
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        ("data.size=30", r"crops of 30 px do not fit a2b, which needs multiples of 4. Use --size 28 or --size 32."),
+        ("data.size=8", r"crops of 8 px are too small for discriminator_a. Use --size 12 or more, or a network"),
+    ],
+)
+def test_crops_that_no_network_can_take_are_refused(tiny, tmp_path: Path, setting: str, line: str):
+    with pytest.raises(ConfigError, match=line):
+        api.train(tiny(setting), tmp_path / "run", progress="none")
+    assert not (tmp_path / "run").exists()
+
+
 def test_init_brings_the_settings_of_its_networks(tiny, pond: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     first = api.train(tiny("train.steps=1"), tmp_path / "first", progress="none")
     assert main(["train", "cyclegan", str(pond), "--init", str(first), "--print-config"]) == 0

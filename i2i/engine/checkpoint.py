@@ -23,6 +23,7 @@ from torch import Tensor
 from i2i.errors import ModelError
 
 MANIFEST, STATE = "manifest.txt", "state.json"
+SUM_LINE = 65  # bytes: a SHA-256 sum in hexadecimal and a line end
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ class Checkpoint:
 def write_checkpoint(
     folder: Path, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any], keep: int
 ) -> Path:
-    """Writes `folder/step-NNNNNN` whole or, raising OSError, not at all; keeps only the newest `keep` checkpoints."""
+    """Writes `folder/step-NNNNNN` whole or, raising OSError, not at all; of those up to it, the newest `keep` stay.
+
+    Later ones than it are damaged, or training would have gone on from them: they must not push it out.
+    """
     target, part = folder / f"step-{step:06d}", folder / f".step-{step:06d}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -57,7 +61,7 @@ def write_checkpoint(
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
-    for old in list(_newest_first(folder))[keep:]:
+    for old in [path for path in _newest_first(folder) if _step(path) <= step][keep:]:
         shutil.rmtree(old)
     return target
 
@@ -65,11 +69,12 @@ def write_checkpoint(
 def read_checkpoint(path: Path) -> Checkpoint:
     """Reads and verifies one checkpoint folder. Raises ModelError when a byte differs from what was written."""
     try:
-        *lines, last = (path / MANIFEST).read_text().splitlines()
-        if hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest() != last:
+        manifest = (path / MANIFEST).read_bytes()
+        lines, last = manifest[:-SUM_LINE], manifest[-SUM_LINE:]
+        if f"{hashlib.sha256(lines).hexdigest()}\n".encode() != last:
             raise ModelError("the manifest is damaged (SHA-256 differs).", where=path)
         names = []
-        for line in lines:
+        for line in lines.decode().splitlines():
             digest, name = line.split("  ", 1)
             if _digest(path / name) != digest:
                 raise ModelError(f"{name} is damaged (SHA-256 differs).", where=path)
@@ -78,7 +83,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         state = json.loads((path / STATE).read_text())
     except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(f"the checkpoint is damaged ({error}).", where=path) from error
-    return Checkpoint(int(path.name.removeprefix("step-")), tensors, state)
+    return Checkpoint(_step(path), tensors, state)
 
 
 def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
@@ -94,10 +99,16 @@ def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
 
 def _newest_first(folder: Path) -> Iterator[Path]:
     found = [path for path in folder.glob("step-*") if path.name.removeprefix("step-").isdecimal()]
-    yield from sorted(found, key=lambda path: int(path.name.removeprefix("step-")), reverse=True)
+    yield from sorted(found, key=_step, reverse=True)
+
+
+def _step(path: Path) -> int:
+    return int(path.name.removeprefix("step-"))
 
 
 def _save_tensors(named: Mapping[str, Tensor], path: Path) -> None:
+    path.touch()
+    mode = path.stat().st_mode
     try:
         save_file({name: _plain(tensor) for name, tensor in named.items()}, path)
     except SafetensorError as error:  # its own error for a full disk, with the system's number in the text
@@ -105,6 +116,7 @@ def _save_tensors(named: Mapping[str, Tensor], path: Path) -> None:
         if not found:
             raise
         raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error
+    path.chmod(mode)  # safetensors leaves a file that nobody else may read
 
 
 def _plain(tensor: Tensor) -> Tensor:

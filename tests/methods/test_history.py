@@ -86,9 +86,6 @@ def test_what_is_stored_and_returned_has_no_graph_and_shares_no_memory():
         made.zero_()
         returned.zero_()
     assert history.images.flatten().tolist() == [1, 2]
-    index = next(i for i in range(1, 50) if history(numbered(9), at(i)).item() != 9)
-    assert index < 20
-    assert sorted(history.images.flatten().tolist())[-1] == 9
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
