@@ -17,14 +17,15 @@ Before anything is timed, both take a few steps on small networks in float64 wit
 must end with the same parameters to 1e-9. Both sides are timed in one process, in turn; a round is one measurement of
 each, and its ratio is ours / plain in steps per second, so above 1 ours is faster.
 
-Memory is measured in a process of its own for each side, over two steps: on CUDA the peak that torch allocated, on a
-CPU the peak resident memory (ru_maxrss) above that of the process with its imports done.
+Memory is measured in a process of its own for each side: on CUDA the peak that torch allocated in the second step, on
+a CPU the peak resident memory (ru_maxrss) of two steps above that of the process with its imports done.
 """
 
 from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import platform
 import resource
 import sys
@@ -95,7 +96,8 @@ class Side(Protocol):
 
     searches: ClassVar[bool]  # whether cuDNN tries its algorithms, as the loop of this side asks it to
 
-    def step(self) -> None: ...
+    def step(self) -> None:
+        """One training step on the next pictures."""
 
 
 class RandomPictures:
@@ -109,9 +111,11 @@ class RandomPictures:
         self.pairs = [Unpaired(*pair) for pair in drawn.to(device)]
 
     def batches(self, taken: int = 0) -> Generator[Unpaired]:
+        """Endless, the first one first whatever was taken."""
         yield from cycle(self.pairs)
 
     def fixed(self, count: int) -> NoReturn:
+        """There are no sample sheets here."""
         raise NotImplementedError("no sample sheets are drawn")
 
 
@@ -127,6 +131,7 @@ class Ours:
         self.feed = Feed(pictures.batches(), self.trainer.convert, 1)
 
     def step(self) -> None:
+        """Rate, stage, updates, sums of the losses, averages."""
         self.trainer.step(self.feed)
 
 
@@ -145,6 +150,7 @@ class Plain:
         self.batches = pictures.batches()
 
     def step(self) -> None:
+        """Both updates and nothing else."""
         self.loop.step(*next(self.batches))
 
 
@@ -199,14 +205,17 @@ def seconds(side: Side, steps: int, setting: Setting) -> float:
 
 
 def synchronise(setting: Setting) -> None:
+    """Waits until the device has done what it was given."""
     if setting.device == "cuda":
         torch.cuda.synchronize()
 
 
 def warmed(side: Side, setting: Setting) -> tuple[Side, int]:
     """The side after its first, slower steps, and how many of its steps fill a measurement."""
-    seconds(side, 1 if setting.device == "cpu" else 5, setting)
-    return side, max(1, round(TIMED / seconds(side, 1, setting)))
+    once = seconds(side, 1 if setting.device == "cpu" else 5, setting)
+    if once < TIMED:  # the first step of large networks is little slower than the others, and takes long
+        once = seconds(side, 1, setting)
+    return side, max(1, round(TIMED / once))
 
 
 def faster_layout(size: int, setting: Setting) -> Layout:
@@ -248,18 +257,25 @@ def peak(side: SideName, size: int, setting: Setting, layout: Layout) -> int:
     """Bytes at the peak of two steps (the second has the optimisers' moments) in this process."""
     torch.set_num_threads(setting.threads)
     before = peak_resident()
-    seconds(make(side, size, setting, layout), 2, setting)
+    measured = make(side, size, setting, layout)
+    seconds(measured, 1, setting)
+    if setting.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()  # cuDNN's search, once only, is not what a training needs
+    seconds(measured, 1, setting)
     return torch.cuda.max_memory_allocated() if setting.device == "cuda" else peak_resident() - before
 
 
 def peak_resident() -> int:
+    """Bytes of memory that this process has had at most."""
     unit = 1 if sys.platform == "darwin" else 1024  # kilobytes, but bytes on macOS
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def machine(setting: Setting) -> dict[str, str | int]:
-    name = torch.cuda.get_device_name() if setting.device == "cuda" else platform.processor() or platform.machine()
-    return {"device": name, "torch": torch.__version__, "python": platform.python_version(), **asdict(setting)}
+    """Where and with what the figures were taken."""
+    capability = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}, {os.cpu_count()} cores"
+    name = torch.cuda.get_device_name() if setting.device == "cuda" else capability
+    return {"machine": name, "torch": torch.__version__, "python": platform.python_version(), **asdict(setting)}
 
 
 def line(result: Result) -> str:
@@ -268,6 +284,14 @@ def line(result: Result) -> str:
     ratio = f"{middle:.2f} ({low:.2f}–{high:.2f}, n={result.rounds})"
     memory = f"{result.ours_bytes / 1e6:>10.0f}{result.plain_bytes / 1e6:>10.0f}"
     return f"{result.size:<6}{result.ours:>10.3f}{result.plain:>10.3f}  {ratio:<26}{memory}  {result.plain_layout}"
+
+
+def parse_sizes(text: str) -> list[int]:
+    """Sizes from a list with commas. Raises UsageError for a size that has no networks."""
+    known = {str(size): size for size in NETWORKS}
+    if unknown := [size for size in text.split(",") if size not in known]:
+        raise click.UsageError(f"no networks for {', '.join(unknown)} px; sizes: {', '.join(known)}")
+    return [known[size] for size in text.split(",")]
 
 
 @click.command()
@@ -292,9 +316,9 @@ def main(
     as_json: bool,
 ) -> None:
     """CycleGAN's training step, i2i beside a plain loop, at every one of SIZES."""
-    wanted = [int(size) for size in sizes.split(",")]
-    if unknown := set(wanted) - set(NETWORKS):
-        raise click.UsageError(f"no networks for {sorted(unknown)} px; sizes: {list(NETWORKS)}")
+    wanted = parse_sizes(sizes)
+    if (device, clock) == ("cuda", "process"):
+        raise click.UsageError("the process clock does not see what a GPU does; leave --clock out")
     setting = Setting(device, precision, threads, clock, channels_last)
     torch.set_num_threads(threads)
     try:

@@ -78,10 +78,10 @@ def resume(
     with Progress(progress) as shown, folder:
         resolved = load(folder.config, {key: Placed(value, "resume") for key, value in (overrides or {}).items()})
         checkpoint, warnings = newest_checkpoint(folder.checkpoints)
-        for warning in warnings:
-            shown.note(f"warning: {warning}")
         training = _prepare(resolved.config, shown, previous=_known(folder))
         step = checkpoint.step if checkpoint else 0
+        for warning in warnings:
+            shown.note(f"warning: {warning} Going on from step {step}.")
         trainer = _trainer(training, folder, folder.command(), shown)
         if step >= trainer.total:
             hint = f"To go on: i2i resume {shlex.quote(str(run))} --steps {2 * step}"

@@ -93,7 +93,7 @@ def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
         try:
             return read_checkpoint(path), warnings
         except ModelError as error:
-            warnings.append(f"{error} Going on from the one before.")
+            warnings.append(str(error))
     return None, warnings
 
 

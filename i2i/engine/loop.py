@@ -130,7 +130,8 @@ class Trainer:
             if self.engine.index % config.log.every:
                 self._log()
             self._sample()
-            self._save(last=True)
+            if self.saved_at != self.engine.index:
+                self._save(last=True)
         return self.engine.index
 
     def step(self, feed: Feed) -> None:

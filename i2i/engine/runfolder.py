@@ -14,8 +14,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,9 @@ from filelock import FileLock, Timeout
 
 from i2i.errors import LockedError, UsageError
 from i2i.images.atomic import replace_file
+
+# Samples and checkpoints, and what a killed process left of them.
+WRITTEN = re.compile(r"step-\d+(\.jpg)?|\.(step-\d+|[0-9a-f]{12})\.part")
 
 
 class RunFolder:
@@ -62,8 +68,8 @@ class RunFolder:
 
     def clear(self) -> None:
         """Removes what an earlier training wrote here, and nothing else."""
-        for path in (self.samples, self.checkpoints):
-            shutil.rmtree(path, ignore_errors=True)
+        for folder in (self.samples, self.checkpoints):
+            _empty(folder)
         for path in (self.config, self.data, self.model, self.discriminators, self._log, self._events):
             path.unlink(missing_ok=True)
 
@@ -105,6 +111,17 @@ class RunFolder:
             replace_file(self._log, "".join(f"{line}\n" for line in lines).encode())
 
 
+def _empty(folder: Path) -> None:
+    """Removes what trainings name so; the folder too, if nothing else is in it."""
+    for path in [path for path in folder.glob("*") if WRITTEN.fullmatch(path.name)]:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
 def _step(line: str) -> float:
     try:
         return json.loads(line)["step"]
@@ -113,5 +130,8 @@ def _step(line: str) -> float:
 
 
 def _append(path: Path, record: dict[str, Any]) -> None:
-    with path.open("a") as file:
-        file.write(json.dumps(record) + "\n")
+    with path.open("ab+") as file:
+        length = file.seek(0, os.SEEK_END)
+        file.seek(max(0, length - 1))
+        begin = "\n" if file.read(1) not in (b"", b"\n") else ""  # a crash cut off the line before
+        file.write(f"{begin}{json.dumps(record)}\n".encode())

@@ -156,6 +156,7 @@ class Engine:
                 scalars = torch.stack(values) / len(runs)
                 total = scalars if total is None else total + scalars
         if not plan or total is None:
+            self.processes.agree(plan, self.precision.device)  # one that still yields would wait for this one
             return None
         total = self._average(used, total, plan)
         self._learn(used)
@@ -177,11 +178,13 @@ class Engine:
         """Adds the gradients of one update to its players' buffers. Other networks get no weight gradients."""
         names = (update.players,) if isinstance(update.players, str) else update.players
         learners = [self.learners[name] for name in names]
-        for name in names:  # one loss for several players carries one scale: the first one's
-            used.setdefault(name, Use(learners[0].scaler))
+        # All losses of a yield carry one scale, the first player's: several may add to the gradient of one player.
+        scaler = next(iter(used.values())).scaler if used else learners[0].scaler
+        for name in names:
+            used.setdefault(name, Use(scaler))
         params = [p for learner in learners for p in learner.flat.params]
         loss = sum(update.losses.values(), torch.zeros((), device=params[0].device)) / self.micro
-        scaled = learners[0].scaler.scale(loss)
+        scaled = scaler.scale(loss)
         grads = iter(torch.autograd.grad(scaled, params, retain_graph=retain, allow_unused=True))
         for learner in learners:
             seen = used[learner.name].seen

@@ -19,6 +19,7 @@ from i2i.engine.precision import Precision, batch_converter, place
 from i2i.engine.update import Engine
 from i2i.methods.base import Draws, StepInfo, Update, at_once
 from i2i.methods.cyclegan import CycleGAN
+from i2i.networks.norm import InstanceNorm
 
 CPU = Precision(torch.device("cpu"), "fp32")
 SEED = 11
@@ -123,11 +124,22 @@ def test_ten_updates_are_those_of_a_plain_loop_to_1e_10(batch: int, channels_las
         engine.step(feed, batch)
     found = dict(method.named_parameters())
     assert found["a2b.down.0.0.weight"].is_contiguous() is not channels_last
-    for name, weight in found.items():
-        assert (weight - expected[name]).abs().max() < 1e-10, name
-        assert weight.dim() == 1 or (weight - start[name]).abs().max() > 5e-4, name  # it learned at all
+    for name in found.keys() - biases_without_effect(method):
+        assert (found[name] - expected[name]).abs().max() < 1e-10, name
+        assert (found[name] - start[name]).abs().max() > 5e-4, name  # it learned at all
     for history, pool in zip((method.past_a, method.past_b), pools, strict=True):
         torch.testing.assert_close(history.images, torch.stack(pool.images), rtol=0, atol=1e-10)
+
+
+def biases_without_effect(method: nn.Module) -> set[str]:
+    """Those before an instance norm, which subtracts them again: their gradient is rounding, which Adam enlarges."""
+    return {
+        f"{name}.{number}.bias"
+        for name, module in method.named_modules()
+        if isinstance(module, nn.Sequential)
+        for number, following in enumerate([*module][1:])
+        if isinstance(following, InstanceNorm)
+    }
 
 
 def fused_adam(params: list[nn.Parameter]) -> torch.optim.Optimizer:
@@ -270,7 +282,7 @@ def test_every_weight_belongs_to_one_player_and_to_one_saved_network():
     assert len(owned) == len(saved) == len(list(method.parameters()))
 
 
-def test_ten_updates_say_the_same_losses_as_their_yields():
+def test_a_step_returns_the_losses_that_it_yielded_by_name():
     method, batches = small(), pictures(2, 2)
     engine = Engine(method, fused_adam, CPU, seed=SEED)
     feed = Feed(cycle(batches), lambda batch: batch, 1)
@@ -280,4 +292,4 @@ def test_ten_updates_say_the_same_losses_as_their_yields():
     told = engine.step(feed, 2)
     assert list(told) == ["gan_a", "gan_b", "cycle_a", "cycle_b", "idt_a", "idt_b", "d_a", "d_b"]
     for name, value in first.losses.items():
-        assert float(told[name]) == pytest.approx(float(value), rel=1e-12)
+        assert told[name].item() == pytest.approx(value.item(), rel=1e-12)

@@ -90,6 +90,16 @@ def test_it_is_the_published_stack_of_layers(kind: str, norm: type[nn.Module], b
     torch.testing.assert_close(ours(x), expected)
 
 
+def test_resize_upsampling_repeats_pixels_then_convolves_with_reflection() -> None:
+    network = small(upsampling="resize", norm="none", init_gain=0.2)
+    first = network.up[0]
+    (convolution,) = (m for m in first.modules() if isinstance(m, nn.Conv2d))
+    x = pictures(1, 16, 3, 4)
+    doubled = x.numpy().repeat(2, axis=2).repeat(2, axis=3)
+    padded = torch.from_numpy(np.pad(doubled, [(0, 0), (0, 0), (1, 1), (1, 1)], mode="reflect"))
+    torch.testing.assert_close(first(x), F.conv2d(padded, convolution.weight, convolution.bias).relu())
+
+
 @pytest.mark.parametrize(("height", "width"), [(256, 256), (320, 640), (1000, 36)])
 @pytest.mark.parametrize("upsampling", ["transposed", "resize"])
 def test_pictures_keep_their_size(height: int, width: int, upsampling: str) -> None:
