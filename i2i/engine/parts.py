@@ -11,7 +11,7 @@ from i2i.methods.history import History
 def differences(method: Method, *, micro_batches: int, world: int) -> list[str]:
     """A line for each reason why parts of a batch do not add up to the whole batch; none: they do, to rounding.
 
-    Losses that are means over samples add up. Losses that compare samples, batch statistics and, for several
+    Losses that are means over samples add up. Losses that compare samples, batch statistics, dropout and, for several
     processes, a history of each process's own do not.
     """
     if micro_batches * world == 1:
@@ -21,6 +21,8 @@ def differences(method: Method, *, micro_batches: int, world: int) -> list[str]:
         lines.append(f"these losses compare the samples of a part, not of the batch: {', '.join(method.coupled)}")
     if any(isinstance(module, nn.BatchNorm2d) for module in method.modules()):
         lines.append("batch norm sees the samples of a part, not of the batch")
+    if any(isinstance(module, nn.Dropout) and module.p for module in method.modules()):
+        lines.append("dropout draws masks of its own in each part")
     if world > 1 and any(isinstance(module, History) and module.size for module in method.modules()):
         lines.append("each process keeps an image history of its own")
     return lines

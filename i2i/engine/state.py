@@ -48,7 +48,7 @@ def restore_state(checkpoint: Checkpoint, engine: Engine, average: Average) -> N
     engine.index, engine.stage = state["index"], state["stage"]
     average.updates = state["average_updates"]
     for player, learner in engine.learners.items():
-        learner.asked = state["asked"][player]
+        learner.asked = list(state["asked"][player])
         learner.scaler.load_state_dict(state["scalers"][player])
         for i, param in enumerate(learner.flat.params):
             saved = _below(f"{player}.{i}.", moments)

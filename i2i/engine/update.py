@@ -47,17 +47,23 @@ class Learner:
         self.flat = Flat(player.parameters())
         self.optimiser = make_optimiser(self.flat.params)
         self.scaler = precision.scaler()
-        self.asked = self._skipped = 0
+        self.asked = [0] * len(self.flat.params)  # updates asked for, by parameter: a partial one asks for some
+        self._skipped = 0
 
     def forget(self, make_optimiser: MakeOptimiser) -> None:
         """A fresh optimiser: no moments, no step count."""
         self.optimiser = make_optimiser(self.flat.params)
-        self.asked = self._skipped = 0
+        self.asked = [0] * len(self.flat.params)
+        self._skipped = 0
 
     def newly_skipped(self) -> int:
         """Updates asked for and not made since the last call. Waits for the device."""
-        made = max((int(state["step"]) for state in self.optimiser.state.values()), default=0)
-        before, self._skipped = self._skipped, self.asked - made
+        stepped = [i for i, param in enumerate(self.flat.params) if param in self.optimiser.state]
+        made = dict.fromkeys(range(len(self.asked)), 0.0)
+        if stepped:
+            counts = torch.stack([self.optimiser.state[self.flat.params[i]]["step"] for i in stepped])
+            made |= dict(zip(stepped, counts.tolist(), strict=True))
+        before, self._skipped = self._skipped, max(asked - int(made[i]) for i, asked in enumerate(self.asked))
         return self._skipped - before
 
 
@@ -214,9 +220,11 @@ class Engine:
 
     def _learn(self, used: dict[str, Use]) -> None:
         """One step of each used player's optimiser. Parameters without a gradient keep their value and moments."""
-        for name, use in used.items():
+        reached = {name: use for name, use in used.items() if use.seen}  # a partial update may reach nothing
+        for name, use in reached.items():
             learner = self.learners[name]
             for i, param in enumerate(learner.flat.params):
+                learner.asked[i] += i in use.seen
                 param.grad = learner.flat.views[i] if i in use.seen else None
             use.scaler.unscale_(learner.optimiser)
             if learner.clip:
@@ -224,8 +232,7 @@ class Engine:
             use.scaler.step(learner.optimiser)
             for param in learner.flat.params:
                 param.grad = None
-            learner.asked += 1
-        for scaler in {id(use.scaler): use.scaler for use in used.values()}.values():
+        for scaler in {id(use.scaler): use.scaler for use in reached.values()}.values():
             # Without float16 the scale stays 1: the scaler is there to skip non-finite gradients.
             scaler.update(None if self.precision.name == "fp16" else 1.0)
 

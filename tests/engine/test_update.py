@@ -250,6 +250,26 @@ def test_a_partial_update_leaves_the_unused_parameter_and_its_moments_alone(fuse
     torch.testing.assert_close(toy.pair.p, plain.p, rtol=0, atol=1e-12)
 
 
+def test_parameters_that_learn_in_turn_are_not_counted_as_skipped():
+    def step(toy: Toy, feed: Any, at: StepInfo) -> Iterator[Update]:
+        used = toy.pair.q if at.index % 2 else toy.pair.p
+        yield Update("pair", {"loss": used.sum()}, partial=True)
+
+    engine = engine_of(Toy(step, pair=Pair()), adam)
+    for _ in range(4):
+        engine.step(feed_of(), 2)
+    assert engine.newly_skipped() == {"pair": 0}
+
+
+def test_a_partial_update_that_reaches_nothing_changes_nothing():
+    def step(toy: Toy, feed: Any, at: StepInfo) -> Iterator[Update]:
+        yield Update("pair", {"loss": torch.zeros(1, dtype=torch.float64, requires_grad=True).sum()}, partial=True)
+
+    toy = Toy(step, pair=Pair())
+    engine_of(toy, adam).step(feed_of(), 2)
+    assert toy.pair.p.tolist() == toy.pair.q.tolist() == [0, 0]
+
+
 def test_micro_batches_together_use_what_any_of_them_used():
     def step(toy: Toy, feed: Any, at: StepInfo) -> Iterator[Update]:
         used = toy.pair.q if at.part else toy.pair.p
