@@ -46,7 +46,7 @@ class Lesson:
     side: int = 64
     train: int = 400
     test: int = 100
-    steps: int = 2300
+    steps: int = 2000
 
 
 @dataclass(frozen=True)
@@ -115,11 +115,16 @@ def teach(folder: Path, lesson: Lesson, *, command: str, progress: Literal["auto
 
 
 def recipe(data: Path, lesson: Lesson) -> CycleGANRun:
-    """Small networks that learn stripes on two cores in minutes; everything else is as published."""
+    """Small networks that learn stripes on two cores in minutes; everything else is as published.
+
+    No identity loss: both kinds wear the same colours, and a third of the generators' work goes with it. 16 filters
+    fill the vectors of a processor.
+    """
     return CycleGANRun(
         method=CycleGANConfig(
-            generator=ResNetConfig(filters=20, blocks=3, upsampling="resize"),
+            generator=ResNetConfig(filters=16, blocks=3, upsampling="resize"),
             discriminator=PatchGANConfig(filters=32, layers=2),
+            identity=0,
         ),
         data=UnpairedConfig(path=str(data), size=lesson.side, load=lesson.side, val=0, workers=0),
         train=TrainConfig(steps=lesson.steps, ema=200, seed=lesson.seed),

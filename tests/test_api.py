@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import random
 import shlex
 import signal
 import subprocess
@@ -61,6 +62,11 @@ def train_arguments(pond: Path, run: str, *more: str) -> list[str]:
 
 def newest(run: Path) -> Path:
     return max((run / "checkpoints").iterdir())
+
+
+def newest_step(run: Path) -> int:
+    steps = [int(path.name.removeprefix("step-")) for path in (run / "checkpoints").glob("step-*")]
+    return max(steps, default=0)
 
 
 def saved(run: Path) -> dict[str, bytes]:
@@ -128,7 +134,7 @@ def test_a_stopped_training_ends_as_if_it_had_not_stopped(tiny, tmp_path: Path):
     assert steps_logged(tmp_path / "cut") == [2, 4, 6]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [2, *(pytest.param(n, marks=pytest.mark.thorough) for n in (0, 1, 4))])
 def test_a_killed_training_ends_as_if_it_had_not_been_killed(
     tiny, i2i_process, pond: Path, tmp_path: Path, workers: int
 ):
@@ -149,6 +155,26 @@ def test_a_killed_training_ends_as_if_it_had_not_been_killed(
     api.resume(tmp_path / "killed", {"data.workers": workers}, progress="none")
     assert saved(tmp_path / "killed") == saved(whole)
     assert steps_logged(tmp_path / "killed") == steps_logged(whole)
+
+
+@pytest.mark.thorough
+def test_a_training_that_is_killed_ten_times_at_random_ends_the_same(tiny, i2i_process, pond: Path, tmp_path: Path):
+    settings = ("train.steps=400", "engine.save_every=7")
+    arguments = train_arguments(pond, "killed", *settings)
+    whole = api.train(tiny(*settings), tmp_path / "whole", command=shlex.join(["i2i", *arguments]), progress="none")
+    moments = random.Random(0)
+    for number in range(10):
+        before = newest_step(tmp_path / "killed")
+        process = i2i_process(*(["resume", "killed"] if number else arguments))
+        while newest_step(tmp_path / "killed") == before:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 0.1))
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL  # else it was through before it was killed
+    api.resume(tmp_path / "killed", progress="none")
+    assert saved(tmp_path / "killed") == saved(whole)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
