@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from os import PathLike
 from pathlib import Path
@@ -27,7 +27,7 @@ from i2i.engine.publish import Publisher
 from i2i.engine.rehearsal import Rehearsal, rehearse
 from i2i.engine.runfolder import RunFolder
 from i2i.engine.start import start_from
-from i2i.errors import ConfigError, UsageError, printable
+from i2i.errors import ConfigError, NoRoomError, UsageError, printable
 from i2i.inference.batch import Exists, Outcome, Summary, plan, translate_files
 from i2i.inference.translator import load as load_translator
 from i2i.methods.base import Method
@@ -51,19 +51,17 @@ def train(
     I2IError for everything that a person can cause, StoppedError after a signal or the time limit.
     """
     folder = RunFolder(Path(run))
-    if folder.config.exists() and not overwrite:
-        hint = f"To go on: i2i resume {shlex.quote(str(run))}"
-        raise UsageError("holds a training.", where=folder.path, hint=hint)
-    with Progress(progress) as shown:
+    folder.refuse_unless_free(overwrite=overwrite)
+    with Progress(progress) as shown, _room_or_advice():
         training = _prepare(config, shown)
+        trainer = _trainer(training, folder, command, shown)
         _introduce(training, shown)
         with folder:
             folder.clear()
-            header = f"i2i {__version__}\n{command}"
-            folder.write_config(toml.annotate(config, origins or {}, header))
+            folder.write_config(toml.annotate(config, origins or {}, f"i2i {__version__}\n{command}"))
             folder.write_data(training.opened.scans.to_json())
-            folder.event("start", version=__version__, command=command)
-            _trainer(training, folder, command, shown).run()
+            folder.event("start", version=__version__, command=command, ancestor=training.ancestor)
+            trainer.run()
     return folder.path
 
 
@@ -75,16 +73,21 @@ def resume(
     `overrides` (dotted key -> value) change settings from here on. Raises as `train` does.
     """
     folder = RunFolder.existing(Path(run))
-    with Progress(progress) as shown, folder:
+    with Progress(progress) as shown, _room_or_advice(), folder:
         resolved = load(folder.config, {key: Placed(value, "resume") for key, value in (overrides or {}).items()})
         checkpoint, warnings = newest_checkpoint(folder.checkpoints)
-        training = _prepare(resolved.config, shown, previous=_known(folder))
+        started = folder.started()
+        ancestor = started.get("ancestor") if checkpoint else None
+        training = _prepare(resolved.config, shown, previous=_known(folder), begun=checkpoint is not None)
+        training = replace(training, ancestor=ancestor or training.ancestor)
         step = checkpoint.step if checkpoint else 0
         for warning in warnings:
             shown.note(f"warning: {warning} Going on from step {step}.")
-        trainer = _trainer(training, folder, folder.command(), shown)
+        trainer = _trainer(training, folder, started.get("command", ""), shown)
+        if checkpoint:
+            trainer.restore(checkpoint)
         if step >= trainer.total:
-            hint = f"To go on: i2i resume {shlex.quote(str(run))} --steps {2 * step}"
+            hint = f"To go on: {folder.resume_command} --steps {2 * step}"
             raise UsageError(f"this run is finished: {step} of {trainer.total} steps.", where=run, hint=hint)
         _introduce(training, shown)
         folder.forget_after(step)
@@ -92,8 +95,6 @@ def resume(
             folder.write_config(toml.dump(resolved.config, toml.header(folder.config)))
         folder.write_data(training.opened.scans.to_json())
         folder.event("resume", version=__version__, step=step, changed=dict(overrides or {}))
-        if checkpoint:
-            trainer.restore(checkpoint)
         trainer.run()
     return folder.path
 
@@ -103,7 +104,7 @@ def dry_run(config: RunConfig, *, progress: ProgressKind = "auto") -> str:
 
     Raises as `train` does.
     """
-    with Progress(progress) as shown:
+    with Progress(progress) as shown, _room_or_advice():
         training = _prepare(config, shown)
         trainer = _trainer(training, RunFolder(Path()), "", shown)
         measured = rehearse(trainer)
@@ -144,7 +145,10 @@ class _Training:
     ancestor: str | None
 
 
-def _prepare(config: RunConfig, progress: Progress, previous: UnpairedScans | None = None) -> _Training:
+def _prepare(
+    config: RunConfig, progress: Progress, previous: UnpairedScans | None = None, *, begun: bool = False
+) -> _Training:
+    """Networks and pictures; a training that has `begun` has its weights in a checkpoint and needs no ancestor."""
     device = choose_device(config.engine.device)
     precision = choose_precision(device, config.engine.precision)
     if config.engine.threads:
@@ -152,7 +156,7 @@ def _prepare(config: RunConfig, progress: Progress, previous: UnpairedScans | No
     torch.manual_seed(config.train.seed)
     method = build_method(config.method)
     _refuse_unfit_crops(method, config.data.size)
-    ancestor = start_from(method, config.train.init) if config.train.init else None
+    ancestor = start_from(method, config.train.init) if config.train.init and not begun else None
     opened = _open(config, progress, previous)
     return _Training(config, method, opened, precision, ancestor)
 
@@ -186,8 +190,22 @@ def _introduce(training: _Training, progress: Progress) -> None:
 
 def _known(folder: RunFolder) -> UnpairedScans | None:
     """The pictures that the run saw when it was started last."""
-    document = folder.read_data()
-    return UnpairedScans.from_json(document) if document else None
+    try:
+        return UnpairedScans.from_json(folder.read_data() or {})
+    except (KeyError, TypeError, AttributeError):  # missing or of another shape: every picture is read again
+        return None
+
+
+@contextmanager
+def _room_or_advice() -> Iterator[None]:
+    """What does not fit into memory ends with advice."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+            raise
+        hint = "Lower --batch or --size, or cut the batch: --set engine.micro_batches=2."
+        raise NoRoomError("the training needs more memory than there is.", hint=hint) from error
 
 
 def _trainer(training: _Training, run: RunFolder, command: str, progress: Progress) -> Trainer:

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from i2i import api
 from i2i.cli.main import main
 from i2i.config.layers import assignment_layer, resolve
 from i2i.config.methods.cyclegan import CycleGANRun
-from i2i.errors import ConfigError, NoRoomError, StoppedError, TrainingError, UsageError
+from i2i.errors import ConfigError, DataError, ModelError, NoRoomError, StoppedError, TrainingError, UsageError
 from i2i.images.files import read
 from i2i.inference.translator import load
 from i2i.models.modelfile import read_info
@@ -228,7 +229,7 @@ def test_a_finished_run_goes_on_only_for_more_steps(tiny, tmp_path: Path):
 def test_a_run_is_never_overwritten_unasked(tiny, tmp_path: Path):
     run = api.train(tiny(), tmp_path / "run", progress="none")
     (run / "mine.txt").write_text("mine")
-    with pytest.raises(UsageError, match=r"run: holds a training\. To go on: i2i resume"):
+    with pytest.raises(UsageError, match=r"run: holds a training\. To go on use `i2i resume"):
         api.train(tiny(), run, progress="none")
     api.train(tiny("train.steps=2"), run, progress="none", overwrite=True)
     assert steps_logged(run) == [2]
@@ -249,7 +250,7 @@ def test_a_training_starts_from_the_networks_of_another(tiny, tmp_path: Path):
 
 def test_a_training_of_other_networks_cannot_start_from_a_model(tiny, tmp_path: Path):
     first = api.train(tiny("train.steps=1"), tmp_path / "first", progress="none")
-    with pytest.raises(ConfigError, match=r"has a2b with filters=4, this training asks for filters=5\. Leave that"):
+    with pytest.raises(ConfigError, match=r"has a2b with filters=4, this training asks for filters=5\. Take the"):
         api.train(tiny(f"train.init='{first}'", "method.generator.filters=5"), tmp_path / "second", progress="none")
     assert not (tmp_path / "second").exists()
 
@@ -265,6 +266,75 @@ def test_crops_that_no_network_can_take_are_refused(tiny, tmp_path: Path, settin
     with pytest.raises(ConfigError, match=line):
         api.train(tiny(setting), tmp_path / "run", progress="none")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_refused_resume_changes_nothing(tiny, tmp_path: Path):
+    with pytest.raises(StoppedError):
+        api.train(tiny("engine.max_time='0.001s'"), tmp_path / "run", progress="none")
+    before = {name: (tmp_path / "run" / name).read_bytes() for name in ("config.toml", "events.jsonl", "data.json")}
+    with pytest.raises(ModelError, match=r"the checkpoint of step 1 has other networks than config\.toml says"):
+        api.resume(tmp_path / "run", {"method.generator.filters": 5}, progress="none")
+    with pytest.raises(DataError, match=r"a batch of 99 is larger than the epoch: 6 pictures\. Lower --batch"):
+        api.resume(tmp_path / "run", {"train.batch": 99}, progress="none")
+    assert before == {name: (tmp_path / "run" / name).read_bytes() for name in before}
+
+
+@pytest.mark.parametrize("changed", [{"data.size": 16}, {"method.history": 5}, {"method.history": 2}])
+def test_a_run_goes_on_with_pictures_or_a_history_of_another_size(tiny, tmp_path: Path, changed: dict[str, int]):
+    run = api.train(tiny(), tmp_path / "run", progress="none")
+    api.resume(run, {"train.steps": 12, **changed}, progress="none")
+    assert newest_step(run) == 12
+
+
+def test_a_run_goes_on_without_the_model_that_it_started_from(tiny, tmp_path: Path):
+    first = api.train(tiny("train.steps=1"), tmp_path / "first", progress="none")
+    run = api.train(tiny(f"train.init='{first}'", "train.schedule='constant'"), tmp_path / "second", progress="none")
+    ancestor = read_info(run / "model.safetensors").ancestor
+    shutil.rmtree(first)
+    api.resume(run, {"train.steps": 8}, progress="none")
+    assert ancestor == read_info(run / "model.safetensors").ancestor
+
+
+def test_what_is_refused_leaves_an_earlier_run_alone(tiny, tmp_path: Path):
+    run = api.train(tiny(), tmp_path / "run", progress="none")
+    before = saved(run)
+    with pytest.raises(DataError, match="a batch of 99 is larger than the epoch: 6 pictures"):
+        api.train(tiny("train.batch=99"), run, progress="none", overwrite=True)
+    with pytest.raises(ConfigError, match=r"a batch of 1 cannot be cut into engine\.micro_batches=2 equal parts"):
+        tiny("engine.micro_batches=2")
+    assert saved(run) == before
+
+
+def test_a_folder_of_something_else_is_refused(tiny, tmp_path: Path):
+    (tmp_path / "model.safetensors").write_bytes(b"mine")
+    with pytest.raises(UsageError, match=r"exists and is no run of i2i\. Choose another folder with -o\."):
+        api.train(tiny(), tmp_path, progress="none", overwrite=True)
+    assert (tmp_path / "model.safetensors").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: not enough memory: you tried")])
+def test_too_large_a_training_ends_with_advice_and_code_5(
+    tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+):
+    def step(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("i2i.engine.update.Engine.step", step)
+    with pytest.raises(NoRoomError, match=r"needs more memory than there is\. Lower --batch or --size"):
+        api.train(tiny(), tmp_path / "run", progress="none")
+    with pytest.raises(NoRoomError, match=r"needs more memory than there is\."):
+        api.dry_run(tiny(), progress="none")
+
+
+def test_the_command_to_go_on_can_be_pasted_whatever_the_name(tiny, tmp_path: Path):
+    with pytest.raises(StoppedError, match=r"Continue: i2i resume '.*/my run'"):
+        api.train(tiny("engine.max_time='0.001s'"), tmp_path / "my run", progress="none")
+
+
+def test_non_finite_values_at_the_end_are_no_success(tiny, tmp_path: Path):
+    with pytest.raises(TrainingError, match="gradients became non-finite around step 6"):
+        api.train(tiny("train.lr=1e30", "engine.save_every=1000", "log.every=100"), tmp_path / "run", progress="none")
+    assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
 def test_init_brings_the_settings_of_its_networks(tiny, pond: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -294,7 +364,7 @@ def test_lasting_non_finite_values_end_a_training_with_code_4(tiny, tmp_path: Pa
     with pytest.raises(TrainingError, match=r"gradients became non-finite around step \d+") as error:
         api.train(tiny("train.lr=1e30", "engine.save_every=1000"), tmp_path / "run", progress="none")
     assert error.value.exit_code == 4
-    assert f"i2i resume {tmp_path / 'run'} --set train.lr=1e-4" in str(error.value)
+    assert f"Last saved: step 0. Try: i2i resume {tmp_path / 'run'} --set train.lr=5e+29" in str(error.value)
 
 
 def test_a_dry_run_says_what_a_training_needs_and_writes_nothing(tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -83,6 +83,7 @@ train = LazyGroup(
 def _train(method: str, context: click.Context, console: Console) -> None:
     from i2i.config.layers import resolve
     from i2i.config.toml import annotate
+    from i2i.engine.runfolder import RunFolder
 
     asked = context.params
     layers = _layers(context)
@@ -97,7 +98,7 @@ def _train(method: str, context: click.Context, console: Console) -> None:
         return
     folder = _folder_of_pictures(resolved)
     run = Path(asked["output"]) if asked["output"] else _next_run(method, folder)
-    _refuse_run_that_exists(run, asked["overwrite"])
+    RunFolder(run).refuse_unless_free(overwrite=asked["overwrite"])
 
     from i2i import api
 
@@ -152,17 +153,6 @@ def _changes(resolved: Resolved, preset: str) -> str:
 def _next_run(method: str, folder: str) -> Path:
     runs = (Path("runs", f"{method}-{Path(folder).resolve().name}-{number}") for number in count(1))
     return next(run for run in runs if not run.exists())
-
-
-def _refuse_run_that_exists(run: Path, overwrite: bool) -> None:
-    is_empty_folder = run.is_dir() and not any(run.iterdir())
-    if not run.exists() or is_empty_folder:
-        return
-    if not (run / "config.toml").is_file():
-        raise UsageError("exists and is no run of i2i.", where=run, hint="Choose another folder with -o.")
-    if not overwrite:
-        go_on = f"i2i resume {shlex.quote(str(run))}"
-        raise UsageError("holds a training.", where=run, hint=f"To go on use `{go_on}`; --overwrite begins anew.")
 
 
 def _next_steps(run: Path) -> str:

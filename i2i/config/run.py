@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import model_validator
+
 from i2i.config.base import Settings
 from i2i.config.data import DataConfig
 from i2i.config.engine import EngineConfig, LogConfig, TrainConfig
@@ -21,3 +23,10 @@ class RunConfig(Settings):
     train: TrainConfig = TrainConfig()
     engine: EngineConfig = EngineConfig()
     log: LogConfig = LogConfig()
+
+    @model_validator(mode="after")
+    def _a_batch_has_equal_parts(self) -> RunConfig:
+        batch, parts = self.train.batch, self.engine.micro_batches
+        if batch % parts:
+            raise ValueError(f"a batch of {batch} cannot be cut into engine.micro_batches={parts} equal parts")
+        return self

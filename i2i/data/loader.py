@@ -70,7 +70,7 @@ class Batches(Generic[BatchT]):
         world: int = 1,
         pin_memory: bool = False,
     ) -> None:
-        _check(len(samples), batch, world)
+        check_batch(len(samples), batch, world)
         self.steps_per_epoch = len(samples) // batch
         self.taken = taken
         self.workers = chosen_workers(samples.fits_in_memory, world) if workers is None else workers
@@ -124,7 +124,8 @@ def _usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def _check(length: int, batch: int, world: int) -> None:
+def check_batch(length: int, batch: int, world: int = 1) -> None:
+    """Raises DataError where an epoch of `length` samples fills no batch, or processes cannot share one equally."""
     if batch > length:
         raise DataError(f"a batch of {batch} is larger than the epoch: {length} pictures.", hint="Lower --batch.")
     if batch % world:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from i2i.data.loader import Batches, Samples
+from i2i.data.loader import Batches, Samples, check_batch
 from i2i.data.opening import UnpairedData
 
 
 @dataclass(frozen=True)
 class TrainingPictures:
-    """Batches of `batch` samples, of which process `rank` of `world` gets its share; see `Batches`."""
+    """Batches of `batch` samples, of which process `rank` of `world` gets its share; see `Batches`.
+
+    Raises DataError where an epoch fills no batch.
+    """
 
     opened: UnpairedData
     batch: int
@@ -21,13 +24,16 @@ class TrainingPictures:
     world: int = 1
     pin_memory: bool = False
 
+    def __post_init__(self) -> None:
+        check_batch(len(self.opened.train), self.batch, self.world)
+
     @property
     def steps_per_epoch(self) -> int:
-        """Batches in an epoch; what fills none is left out. At least 1: a too large batch is refused when it loads."""
-        return max(1, len(self.opened.train) // self.batch)
+        """Batches in an epoch; what fills none is left out."""
+        return len(self.opened.train) // self.batch
 
     def batches(self, taken: int) -> Batches[Any]:
-        """Endless batches without the first `taken` ones. Raises DataError where an epoch fills no batch."""
+        """Endless batches without the first `taken` ones."""
         samples: Samples[Any] = self.opened.train
         return Batches(
             samples,

@@ -54,9 +54,14 @@ def write_checkpoint(
         for path in part.iterdir():
             _sync(path)
         _sync(part)
-        if target.exists():  # a damaged one of the same step, or the same state saved twice
-            shutil.rmtree(target)
-        part.rename(target)
+        if target.exists():  # a damaged one of the same step
+            old = folder / f".step-{step:06d}.old.part"
+            shutil.rmtree(old, ignore_errors=True)
+            target.rename(old)
+            part.rename(target)
+            shutil.rmtree(old)
+        else:
+            part.rename(target)
         _sync(folder)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)

@@ -57,6 +57,7 @@ class TrainingData(Protocol):
         """The same few pictures every time, for the sample sheet."""
 
 
+FEW_SKIPPED = 5  # updates
 Publish = Callable[[dict[str, nn.Module]], None]
 
 
@@ -86,7 +87,7 @@ class Trainer:
         self.average = Average(method.deployed(), config.train.ema, config.train.batch)
         self.convert = batch_converter(precision.device, method.value_range, config.engine.channels_last)
         self.meter = Meter()
-        self.taken = self.saved_at = 0
+        self.taken = self.saved_at = self.looked_at = 0
         self.rate = config.train.lr
 
     def _optimiser(self, params: list[nn.Parameter]) -> torch.optim.Optimizer:
@@ -97,6 +98,7 @@ class Trainer:
         """Goes on from a checkpoint. Raises ModelError when it belongs to other networks."""
         restore_state(checkpoint, self.engine, self.average)
         self.taken, self.saved_at = checkpoint.state["taken"], checkpoint.step
+        self.looked_at = checkpoint.step
 
     def run(self) -> int:
         """Trains to the end and returns the number of steps.
@@ -118,7 +120,6 @@ class Trainer:
                 step = self.engine.index
                 if step % config.log.every == 0:
                     self._log()
-                    self._refuse_lasting_non_finite_values()
                 if self.progress.due():
                     self.progress.show(step, self.total, self.meter.latest())
                 if sample_due(step):
@@ -153,14 +154,21 @@ class Trainer:
         epoch = self.engine.index / self.data.steps_per_epoch
         with self._going_on_without_room("log.jsonl"):
             self.folder.log(self.engine.index, {"epoch": round(epoch, 3), "lr": self.rate, **values})
+        self._refuse_lasting_non_finite_values()
 
     def _refuse_lasting_non_finite_values(self) -> None:
-        """More than half of a player's updates between two log lines were skipped: it learns no more."""
-        if any(count > self.config.log.every / 2 for count in self.engine.newly_skipped().values()):
+        """Before each line of the log and each checkpoint: most updates since the last look were skipped.
+
+        A few in a row are usual where float16 looks for its scale.
+        """
+        steps, self.looked_at = self.engine.index - self.looked_at, self.engine.index
+        least = max(steps / 2, min(FEW_SKIPPED, self.config.log.every) - 1)
+        if any(count > least for count in self.engine.newly_skipped().values()):
+            rate = self.config.train.lr / 2
             raise TrainingError(
                 f"gradients became non-finite around step {self.engine.index}; those updates were skipped.",
                 where=self.folder.path,
-                hint=f"Last good state: step {self.saved_at}. Try: i2i resume {self.folder.path} --set train.lr=1e-4",
+                hint=f"Last saved: step {self.saved_at}. Try: {self.folder.resume_command} --set train.lr={rate:g}",
             )
 
     def _sample(self) -> None:
@@ -175,6 +183,7 @@ class Trainer:
 
     def _save(self, *, last: bool = False) -> None:
         """The checkpoint, then the files that others take. Raises NoRoomError when the last one finds no room."""
+        self._refuse_lasting_non_finite_values()
         tensors, state = collect_state(self.engine, self.average)
         step, keep = self.engine.index, self.config.engine.keep
         with self._going_on_without_room(f"step {step}", last=last):
@@ -193,7 +202,7 @@ class Trainer:
             if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             if last:
-                hint = f"Free space, then: i2i resume {self.folder.path}"
+                hint = f"Free space, then: {self.folder.resume_command}"
                 raise NoRoomError(
                     "disk full, the last state could not be saved.", where=self.folder.path, hint=hint
                 ) from error
@@ -201,10 +210,12 @@ class Trainer:
 
     def _stop(self, exit_code: int) -> None:
         step = self.engine.index
-        self._save(last=True)
-        self.folder.event("stop", step=step, exit=exit_code)
+        if self.saved_at != step:
+            self._save(last=True)
+        with self._going_on_without_room("events.jsonl"):
+            self.folder.event("stop", step=step, exit=exit_code)
         raise StoppedError(
             f"stopped, step {step} of {self.total} is saved.",
-            hint=f"Continue: i2i resume {self.folder.path}",
+            hint=f"Continue: {self.folder.resume_command}",
             exit_code=exit_code,
         )

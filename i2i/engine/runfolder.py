@@ -12,10 +12,12 @@ RUN/discriminators.safetensors   half precision, so that `--init RUN` can train 
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import re
+import shlex
 import shutil
 import time
 from contextlib import suppress
@@ -24,11 +26,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from i2i.errors import LockedError, UsageError
+from i2i.errors import LockedError, NoRoomError, UsageError
 from i2i.images.atomic import replace_file
 
-# Samples and checkpoints, and what a killed process left of them.
-WRITTEN = re.compile(r"step-\d+(\.jpg)?|\.(step-\d+|[0-9a-f]{12})\.part")
+WRITTEN = re.compile(r"step-\d+(\.jpg)?")  # samples and checkpoints
+PARTS = re.compile(r"\.(step-\d+(\.old)?|[0-9a-f]{12})\.part")  # what a killed process left of a file or checkpoint
 
 
 class RunFolder:
@@ -55,12 +57,33 @@ class RunFolder:
             )
         return run
 
+    @property
+    def resume_command(self) -> str:
+        """What to type to go on."""
+        return f"i2i resume {shlex.quote(str(self.path))}"
+
+    def refuse_unless_free(self, *, overwrite: bool) -> None:
+        """Raises UsageError where something else is, or a run that is not to be overwritten."""
+        is_empty_folder = self.path.is_dir() and not any(self.path.iterdir())
+        if not self.path.exists() or is_empty_folder:
+            return
+        if not self.config.is_file():
+            raise UsageError("exists and is no run of i2i.", where=self.path, hint="Choose another folder with -o.")
+        if not overwrite:
+            hint = f"To go on use `{self.resume_command}`; --overwrite begins anew."
+            raise UsageError("holds a training.", where=self.path, hint=hint)
+
     def __enter__(self) -> RunFolder:
-        self.path.mkdir(parents=True, exist_ok=True)
         try:
+            self.path.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
         except Timeout:
             raise LockedError("another process trains in this run.", where=self.path, hint="Wait, or end it.") from None
+        except OSError as error:
+            what = f"a run cannot be written here: {error.strerror or error}."
+            raise UsageError(what, where=self.path, hint="Choose another folder with -o.") from error
+        for folder in (self.path, self.samples, self.checkpoints):
+            _sweep(folder, PARTS)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,7 +92,9 @@ class RunFolder:
     def clear(self) -> None:
         """Removes what an earlier training wrote here, and nothing else."""
         for folder in (self.samples, self.checkpoints):
-            _empty(folder)
+            _sweep(folder, WRITTEN)
+            with suppress(OSError):  # a person's own files are in it
+                folder.rmdir()
         for path in (self.config, self.data, self.model, self.discriminators, self._log, self._events):
             path.unlink(missing_ok=True)
 
@@ -88,12 +113,12 @@ class RunFolder:
         except (OSError, ValueError):
             return None
 
-    def command(self) -> str:
-        """The command that started the run, as events.jsonl has it."""
+    def started(self) -> dict[str, Any]:
+        """The first event: the command that started the run, and the model that it started from."""
         try:
-            return json.loads(self._events.read_text().splitlines()[0])["command"]
-        except (OSError, ValueError, KeyError, IndexError):
-            return ""
+            return json.loads(self._events.read_text().splitlines()[0])
+        except (OSError, ValueError, IndexError):
+            return {}
 
     def log(self, step: int, values: dict[str, float]) -> None:
         """One line of log.jsonl. JSON has no NaN: such a value is null."""
@@ -111,15 +136,13 @@ class RunFolder:
             replace_file(self._log, "".join(f"{line}\n" for line in lines).encode())
 
 
-def _empty(folder: Path) -> None:
-    """Removes what trainings name so; the folder too, if nothing else is in it."""
-    for path in [path for path in folder.glob("*") if WRITTEN.fullmatch(path.name)]:
+def _sweep(folder: Path, names: re.Pattern[str]) -> None:
+    """Removes what trainings name so."""
+    for path in [path for path in folder.glob("*") if names.fullmatch(path.name)]:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-    with suppress(OSError):
-        folder.rmdir()
 
 
 def _step(line: str) -> float:
@@ -130,8 +153,14 @@ def _step(line: str) -> float:
 
 
 def _append(path: Path, record: dict[str, Any]) -> None:
-    with path.open("ab+") as file:
-        length = file.seek(0, os.SEEK_END)
-        file.seek(max(0, length - 1))
-        begin = "\n" if file.read(1) not in (b"", b"\n") else ""  # a crash cut off the line before
-        file.write(f"{begin}{json.dumps(record)}\n".encode())
+    """Raises NoRoomError when the disk is full."""
+    try:
+        with path.open("ab+") as file:
+            length = file.seek(0, os.SEEK_END)
+            file.seek(max(0, length - 1))
+            begin = "\n" if file.read(1) not in (b"", b"\n") else ""  # a crash cut off the line before
+            file.write(f"{begin}{json.dumps(record)}\n".encode())
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise NoRoomError("disk full.", where=path, hint="Free space and run the same command again.") from error

@@ -49,4 +49,4 @@ def _check_settings(name: str, mine: NetworkConfig, theirs: NetworkConfig, model
     for key in ours.keys() | other.keys():
         if ours.get(key) != other.get(key):
             what = f"{model} has {name} with {key}={other.get(key)}, this training asks for {key}={ours.get(key)}."
-            raise ConfigError(what, where="train.init", hint="Leave that setting out: --init brings its own.")
+            raise ConfigError(what, where="train.init", hint="Take the settings of the model's networks.")

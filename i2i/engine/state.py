@@ -23,7 +23,8 @@ def collect_state(engine: Engine, average: Average) -> tuple[Tensors, dict[str, 
     moments: dict[str, Tensor] = {}
     for player, learner in engine.learners.items():
         for i, param in enumerate(learner.flat.params):
-            moments |= {f"{player}.{i}.{key}": value for key, value in learner.optimiser.state[param].items()}
+            held = learner.optimiser.state.get(param, {})  # nothing before the parameter's first step
+            moments |= {f"{player}.{i}.{key}": value for key, value in held.items()}
     learners = engine.learners.items()
     state = {
         "index": engine.index,
@@ -52,7 +53,8 @@ def restore_state(checkpoint: Checkpoint, engine: Engine, average: Average) -> N
         learner.scaler.load_state_dict(state["scalers"][player])
         for i, param in enumerate(learner.flat.params):
             saved = _below(f"{player}.{i}.", moments)
-            learner.optimiser.state[param] = {key: _like(value, param) for key, value in saved.items()}
+            if saved:
+                learner.optimiser.state[param] = {key: _like(value, param) for key, value in saved.items()}
         learner.newly_skipped()  # those before the checkpoint were reported
 
 

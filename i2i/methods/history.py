@@ -33,8 +33,9 @@ class History(nn.Module):
         pictures = pictures.detach()
         if not self.size:
             return pictures
-        if not self.images.numel():
+        if self.images.shape != (self.size, *pictures.shape[1:]):  # the first picture, or the first of another size
             self.images = torch.zeros_like(pictures[:1]).repeat(self.size, 1, 1, 1)
+            self.seen.zero_()
         swap, slot = at.draws.uniform(len(pictures)), at.draws.uniform(len(pictures))
         returned = [self._exchange(*one) for one in zip(torch.split(pictures, 1), swap, slot, strict=True)]
         return torch.cat(returned)

@@ -123,16 +123,16 @@ def test_without_a_log_there_is_nothing_to_forget(run: RunFolder) -> None:
 
 
 def test_the_command_is_that_of_the_first_event(run: RunFolder) -> None:
-    assert run.command() == ""
     run.event("start", command="i2i train cyclegan data -o runs/first")
     run.event("resume", command="i2i resume runs/first")
-    assert run.command() == "i2i train cyclegan data -o runs/first"
+    assert run.started()["command"] == "i2i train cyclegan data -o runs/first"
 
 
-@pytest.mark.parametrize("text", ["", "not json\n", '{"event": "start"}\n'])
-def test_without_a_command_in_the_events_it_is_empty(run: RunFolder, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "not json\n"])
+def test_without_events_nothing_is_known_of_the_start(run: RunFolder, text: str) -> None:
+    assert run.started() == {}
     (run.path / "events.jsonl").write_text(text)
-    assert run.command() == ""
+    assert run.started() == {}
 
 
 def test_scans_are_read_as_they_were_written(run: RunFolder) -> None:
@@ -148,9 +148,13 @@ def test_damaged_scans_are_none(run: RunFolder, data: bytes) -> None:
 
 
 def written_by_a_training(run: RunFolder) -> None:
-    names = ["step-000500/state.json", "step-1234567/state.json", ".step-001000.part/state.json"]
-    pictures = [run.samples / "step-000500.jpg", run.samples / ".0123456789ab.part"]
-    for path in (run.model, run.discriminators, *pictures, *(run.checkpoints / name for name in names)):
+    names = ["step-000500/state.json", "step-1234567/state.json"]
+    for path in (
+        run.model,
+        run.discriminators,
+        run.samples / "step-000500.jpg",
+        *(run.checkpoints / name for name in names),
+    ):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
     run.write_config("seed = 1\n")
@@ -163,6 +167,23 @@ def test_clearing_removes_all_that_a_training_wrote(run: RunFolder) -> None:
     written_by_a_training(run)
     run.clear()
     assert set(os.listdir(run.path)) <= {".lock"}
+
+
+def test_what_a_killed_process_left_half_written_goes_when_the_run_is_entered(tmp_path: Path) -> None:
+    names = [".0123456789ab.part", "samples/.0123456789ab.part", "checkpoints/.step-001000.part/state.json"]
+    for name in [*names, "checkpoints/.step-000500.old.part/state.json", ".mine.part"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    with RunFolder(tmp_path):
+        left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert left - {".lock"} == {".mine.part"}
+
+
+def test_a_place_where_no_folder_can_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    words = r"file/run: a run cannot be written here: Not a directory\. Choose another folder with -o\."
+    with pytest.raises(UsageError, match=words), RunFolder(tmp_path / "file" / "run"):
+        pass
 
 
 def test_clearing_an_empty_folder_is_no_error(run: RunFolder) -> None:

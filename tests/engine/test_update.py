@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import math
 import threading
@@ -16,9 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from i2i.engine.averaging import Average
+from i2i.engine.checkpoint import Checkpoint
 from i2i.engine.distributed import Processes, dist
 from i2i.engine.feed import Feed
 from i2i.engine.precision import Precision, place
+from i2i.engine.state import collect_state, restore_state
 from i2i.engine.update import Engine
 from i2i.methods.base import Method, Player, StepInfo, Update
 
@@ -259,6 +263,20 @@ def test_parameters_that_learn_in_turn_are_not_counted_as_skipped():
     for _ in range(4):
         engine.step(feed_of(), 2)
     assert engine.newly_skipped() == {"pair": 0}
+
+
+def test_a_player_that_has_not_learned_yet_survives_a_save():
+    def step(toy: Toy, feed: Any, at: StepInfo) -> Iterator[Update]:
+        yield Update("used", {"loss": toy.used.p.sum() + toy.used.q.sum()})
+
+    first, second = (engine_of(Toy(step, used=Pair(), idle=Pair()), adam) for _ in range(2))
+    first.step(feed_of(), 2)
+    tensors, state = collect_state(first, Average({}, 0, 1))
+    restore_state(copy.deepcopy(Checkpoint(1, tensors, state)), second, Average({}, 0, 1))
+    for engine in (first, second):
+        engine.step(feed_of(), 2)
+        assert engine.newly_skipped() == {"used": 0, "idle": 0}
+    assert torch.equal(first.method.used.p, second.method.used.p)
 
 
 def test_a_partial_update_that_reaches_nothing_changes_nothing():
