@@ -39,7 +39,7 @@ def squares(folder: Path, side: int) -> list[Pixels]:
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if len(paths) < 2:
         raise UsageError("holds fewer than two pictures.", where=folder)
-    return [square(read(path).rgb(), side) for path in paths]
+    return [square(read(path).in_eight_bits().rgb(), side) for path in paths]
 
 
 def square(pixels: Pixels, side: int) -> Pixels:

@@ -28,7 +28,8 @@ from i2i.engine.rehearsal import Rehearsal, rehearse
 from i2i.engine.runfolder import RunFolder
 from i2i.engine.start import start_from
 from i2i.errors import ConfigError, NoRoomError, UsageError, printable
-from i2i.inference.batch import Exists, Outcome, Summary, plan, translate_files
+from i2i.inference.batch import Options, Outcome, Summary, plan_files, translate_files
+from i2i.inference.plan import Selection
 from i2i.inference.translator import load as load_translator
 from i2i.methods.base import Method
 from i2i.methods.build import build_method
@@ -118,20 +119,19 @@ def translate(
     *,
     direction: Direction | None = None,
     device: str = "auto",
-    format: str | None = None,
-    quality: int = 95,
-    suffix: str = "",
-    exists: Exists = "error",
+    options: Options = Options(),  # noqa: B008  frozen
+    selection: Selection = Selection(),  # noqa: B008  frozen
     report: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Summary:
     """Translates pictures and folders of them into the folder `output` with a model file, run folder or shipped model.
 
-    The keywords are the options of `i2i translate`; `report` hears of every picture. Raises UsageError and ModelError
-    before anything is written, NoRoomError when the disk is full; a picture that fails is passed over and counted.
+    `options` and `selection` are those of `i2i translate`; `report` hears of every picture. Raises UsageError,
+    ModelError and LockedError before anything is written, NoRoomError when the disk is full; a picture that fails is
+    passed over and counted. A second call goes on where the first one ended.
     """
-    planned = plan([Path(path) for path in inputs], Path(output), format=format, suffix=suffix)
+    planned = plan_files([str(path) for path in inputs], Path(output), options, selection)
     translator = load_translator(model, device=device, direction=direction)
-    return translate_files(planned, translator, exists=exists, quality=quality, report=report)
+    return translate_files(planned, translator, options, work=translator.name, report=report)
 
 
 @dataclass(frozen=True)

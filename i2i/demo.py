@@ -27,7 +27,6 @@ from i2i.evaluation.wasserstein import patch_distance
 from i2i.images.atomic import replace_file
 from i2i.images.files import read, write
 from i2i.images.picture import Pixels
-from i2i.inference.batch import plan, translate_files
 from i2i.inference.translator import load
 from i2i.models.info import Direction
 from i2i.models.shipped import shipped_folder
@@ -79,7 +78,7 @@ def first_look(folder: Path) -> Path:
     Raises UsageError where the shipped model is missing.
     """
     translator = load(MODEL, direction="b2a", device="cpu")
-    photographs = [read(path).rgb() for path in sorted((shipped_folder() / "demo").glob("*.jpg"))]
+    photographs = [read(path).in_eight_bits().rgb() for path in sorted((shipped_folder() / "demo").glob("*.jpg"))]
     paintings = [translator(photograph) for photograph in photographs]
     sheet = folder / "first-look.png"
     folder.mkdir(parents=True, exist_ok=True)
@@ -152,12 +151,11 @@ def _precision() -> Literal["auto", "bf16"]:
 
 
 def _translate_folder(folder: Path, name: str, target: str, direction: Direction) -> None:
-    translator = load(folder / "run", direction=direction, device="cpu")
-    translate_files(plan([folder / "fish" / name], folder / target), translator)
+    api.translate(folder / "run", [folder / "fish" / name], folder / target, direction=direction, device="cpu")
 
 
 def _pictures(folder: Path) -> list[Pixels]:
-    return [read(path).rgb() for path in sorted(folder.glob("*.png"))]
+    return [read(path).in_eight_bits().rgb() for path in sorted(folder.glob("*.png"))]
 
 
 def _write_sheet(

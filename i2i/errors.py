@@ -14,6 +14,7 @@ I2IError
 
 from __future__ import annotations
 
+import errno
 from os import PathLike
 from unicodedata import category
 
@@ -87,6 +88,11 @@ class StoppedError(I2IError):
     def __init__(self, what: str, *, hint: str | None = None, exit_code: int = exit_code) -> None:
         super().__init__(what, hint=hint)
         self.exit_code = exit_code
+
+
+def is_full(error: OSError) -> bool:
+    """Whether there is no room left on the disk, for anybody, this person or a file so large."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def printable(text: str) -> str:

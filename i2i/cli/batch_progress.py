@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TextIO
 
@@ -49,14 +50,22 @@ class BatchProgress:
     def line(self) -> str:
         """The progress as one line."""
         seconds = max(self.clock() - self.began, 1e-9)
-        percent = 100 * self.done // self.total
+        percent = 100 * self.done // max(self.total, 1)
         parts = [f"{self.verb} {grouped(self.done)}/{grouped(self.total)} {percent} %"]
         if self.translated:
             parts += [f"{self.translated / seconds:.1f} img/s", f"{self.pixels / seconds / 1e6:.1f} Mpx/s"]
-        parts.append(f"left {timedelta(seconds=round((self.total - self.done) * seconds / max(self.done, 1)))}")
+        worked = self.translated + self.failed  # what was done before is passed over in no time
+        left = (self.total - self.done) * seconds / max(worked, 1)
+        parts.append(f"left {timedelta(seconds=round(left))}")
         if self.failed:
             parts.append(f"{grouped(self.failed)} failed")
         return "  ".join([*parts, self.place()])
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Room for another line on stderr: the live one makes way, and comes back with the next picture."""
+        self.close()
+        yield
 
     def close(self) -> None:
         """Leave the terminal as it was."""

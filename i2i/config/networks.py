@@ -34,6 +34,22 @@ class ResNetConfig(NetworkConfig):
     )
     dropout: float = setting(0.0, "dropout probability inside the residual blocks", ge=0, lt=1)
 
+    @property
+    def scale(self) -> int:
+        """Output pixels for each input pixel across."""
+        return 1
+
+
+class CompactConfig(NetworkConfig):
+    """Plain convolutions at the input's size, then a pixel shuffle (SRVGGNetCompact of Wang et al. 2021)."""
+
+    kind: Literal["compact"] = setting("compact", "which generator")
+    input_channels: int = setting(3, "channels of the input picture", ge=1)
+    output_channels: int = setting(3, "channels of the output picture", ge=1)
+    filters: int = setting(64, "channels between the convolutions", ge=1)
+    convolutions: int = setting(16, "convolutions between the first and the last", ge=0)
+    scale: int = setting(1, "output pixels for each input pixel across", ge=1, le=4)
+
 
 class PatchGANConfig(NetworkConfig):
     """Discriminator that judges overlapping patches (Isola et al. 2017)."""
@@ -56,5 +72,6 @@ class PixelConfig(NetworkConfig):
 
 
 Generator = ResNetConfig
+GENERATORS = (ResNetConfig, CompactConfig)
 Discriminator = Annotated[PatchGANConfig | PixelConfig, Field(discriminator="kind")]
-Network = Annotated[ResNetConfig | PatchGANConfig | PixelConfig, Field(discriminator="kind")]
+Network = Annotated[ResNetConfig | CompactConfig | PatchGANConfig | PixelConfig, Field(discriminator="kind")]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from i2i.errors import DataError
-from i2i.images.files import SUFFIXES
+from i2i.images.formats import SUFFIXES
 
 Role = Literal["train", "val", "test"]
 ROLES: tuple[Role, ...] = ("train", "val", "test")

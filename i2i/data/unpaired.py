@@ -82,7 +82,7 @@ class UnpairedPictures:
             if cached is not None:
                 return cached
             try:
-                picture = read(path)
+                picture = read(path).in_eight_bits()
             except ImageError as error:
                 self.failed[path] = error.what
                 continue

@@ -18,7 +18,6 @@ from i2i.engine.averaging import Average
 from i2i.engine.checkpoint import Checkpoint, write_checkpoint
 from i2i.engine.due import Due
 from i2i.engine.feed import Feed
-from i2i.engine.interrupt import Interrupt
 from i2i.engine.meter import Meter
 from i2i.engine.parts import differences
 from i2i.engine.precision import Precision, batch_converter, place
@@ -31,6 +30,7 @@ from i2i.engine.update import Engine
 from i2i.errors import NoRoomError, StoppedError, TrainingError
 from i2i.images.files import write
 from i2i.images.picture import Picture
+from i2i.interrupt import Interrupt
 from i2i.methods.base import Method
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import stat
 from pathlib import Path
 
-from i2i.errors import NoRoomError
+from i2i.errors import NoRoomError, is_full
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -20,11 +19,11 @@ def replace_file(path: Path, data: bytes) -> None:
     target = Path(os.path.realpath(path))
     part = target.parent / f".{secrets.token_hex(6)}.part"
     try:
-        _write(part, data, _mode(target))
+        write_new(part, data, _mode(target))
         os.replace(part, target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full(error):
             need = f"disk full, {len(data) / 1e6:.1f} MB needed."
             raise NoRoomError(need, where=path, hint="Free space and run the same command again.") from error
         raise
@@ -40,7 +39,8 @@ def _mode(target: Path) -> int | None:
         return None
 
 
-def _write(part: Path, data: bytes, mode: int | None) -> None:
+def write_new(part: Path, data: bytes, mode: int | None = None) -> None:
+    """Write a file that is not there yet, onto the disk. Raises OSError."""
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as stream:
         stream.write(data)
         stream.flush()
@@ -49,7 +49,8 @@ def _write(part: Path, data: bytes, mode: int | None) -> None:
         part.chmod(mode)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Names in a folder onto the disk, where that can be asked for."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)

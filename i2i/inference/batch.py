@@ -1,53 +1,75 @@
-"""Many picture files: planned before the first pixel, one bad file passed over and named, counted at the end."""
+"""Many picture files: reading, translating and writing at the same time, one bad file passed over and named."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
-import unicodedata
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from i2i.errors import ImageError, UsageError
+from i2i.errors import I2IError, ImageError, NoRoomError
 from i2i.images.atomic import replace_file
-from i2i.images.files import SUFFIXES, format_of, read, write
+from i2i.images.decoding import Frames, decode, decode_frames, header
+from i2i.images.encoding import encode, encode_frames
+from i2i.images.files import FileContent, ProfileKept, content_of, read_content
+from i2i.images.formats import BY_NAME, FORMAT_OF_SUFFIX, PNG, CannotHoldError, Format, loses_depth
+from i2i.images.limits import Limits
+from i2i.images.metadata import MetadataKept
 from i2i.images.picture import Picture
+from i2i.inference.journal import Journal
+from i2i.inference.output import Exists, Output
+from i2i.inference.plan import STREAM, Job, Plan, Selection, plan, read_stream
+from i2i.inference.room import Room
 
-Exists = Literal["error", "skip", "overwrite"]
-FAILURES = "i2i-errors.jsonl"
+Translate = Callable[[Picture], Picture]
 
-
-@dataclass(frozen=True)
-class Job:
-    """One picture: where it is, where its translation goes, and both as they are named to a person."""
-
-    source: Path
-    target: Path
-    name_in: str
-    name_out: str
+PIXELS_IN_MEMORY = 64_000_000  # that are read, translated and written at the same time
+READ_AHEAD = 2  # pictures for each thread
+MOST_THREADS = 4  # more than these only wait for the disk, the network or each other
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All jobs, in order; `folder` takes the list of failures and is None when one file goes to one file."""
+class Options:
+    """How pictures are read and written; the names are those of the command line."""
 
-    jobs: tuple[Job, ...]
-    folder: Path | None
+    format: str | None = None  # another suffix for all outputs
+    suffix: str = ""
+    quality: int | None = None
+    metadata: MetadataKept = "keep"
+    profile: ProfileKept = "keep"
+    frames: Literal["first", "all"] = "first"
+    limits: Limits = field(default_factory=Limits)
+    exists: Exists = "skip"
+    on_error: Literal["continue", "stop"] = "continue"
+    jobs: int | None = None  # threads that read, and as many that write
+
+    def what_matters(self) -> dict[str, Any]:
+        """The options that change what is in the outputs."""
+        other = asdict(self)
+        for name in ("exists", "on_error", "jobs"):
+            del other[name]
+        del other["limits"]["max_pixels"]
+        return other
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job."""
+    """What became of a job; `notes` tell what of a picture was left out or became another."""
 
     job: Job
     status: Literal["ok", "skipped", "failed"]
     reason: str = ""
     milliseconds: int = 0
     size: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
+    as_png: bool = False  # since its own format cannot hold it
 
     def as_json(self) -> dict[str, Any]:
         """The event that `--json` prints."""
@@ -57,16 +79,20 @@ class Outcome:
             event["size"] = list(self.size)
         if self.reason:
             event["error"] = self.reason
+        if self.notes:
+            event["notes"] = list(self.notes)
         return event
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts of a finished batch, and the failures with their reasons."""
+    """Counts of a finished batch, and the failures with their reasons; `not_tried` after an end before the end."""
 
     ok: int
     skipped: int
     failures: tuple[Outcome, ...]
+    as_png: int = 0
+    not_tried: int = 0
 
     @property
     def exit_code(self) -> int:
@@ -77,168 +103,254 @@ class Summary:
         """The last event that `--json` prints."""
         failed = len(self.failures)
         event = {"event": "summary", "ok": self.ok, "skipped": self.skipped, "failed": failed}
-        return event | {"exit": self.exit_code, "schema": 1}
-
-
-def plan(inputs: Sequence[Path], output: Path, *, format: str | None = None, suffix: str = "") -> Plan:
-    """Which file becomes which: folders are searched to the bottom and mirrored, names and formats kept.
-
-    `format` is another suffix for all outputs (`.png`), `suffix` goes between name and format. Two inputs that would
-    share an output, also where upper case or Unicode forms are not told apart, get names of their own.
-    Raises UsageError for inputs that do not exist, for no picture at all, and where an output would be an input.
-    """
-    if set(suffix) & set("/\\\0"):
-        raise UsageError(f"--suffix '{suffix}' is no part of a file name.", hint="Leave out the slash.")
-    for path in inputs:
-        _check_input(path, output)
-    if len(inputs) == 1 and inputs[0].is_file() and output.suffix.lower() in SUFFIXES and not output.is_dir():
-        if format is not None or suffix:
-            raise UsageError(f"{output} names a file.", hint="Leave out --format and --suffix, or give a folder.")
-        jobs = [Job(inputs[0], output, str(inputs[0]), str(output))]
-        folder = None
-    else:
-        if output.exists() and not output.is_dir():
-            raise UsageError("the output is a file and should be a folder.", where=output)
-        jobs = _name_outputs(list(_pictures(inputs)), output, format, suffix)
-        folder = output
-    if not jobs:
-        known = " ".join(sorted(SUFFIXES))
-        raise UsageError("no pictures found.", where=", ".join(map(str, inputs)), hint=f"Known formats: {known}")
-    _refuse_to_replace_inputs(jobs)
-    return Plan(tuple(jobs), folder)
+        return event | {"not_tried": self.not_tried, "exit": self.exit_code, "schema": 1}
 
 
 def translate_files(
     plan: Plan,
-    translate: Callable[[Picture], Picture],
+    translate: Translate,
+    options: Options = Options(),
     *,
-    exists: Exists = "error",
-    quality: int = 95,
+    work: str = "",
     report: Callable[[Outcome], None] = lambda outcome: None,
+    stop: Callable[[], bool] = lambda: False,
+    following: Callable[[], Plan] | None = None,
 ) -> Summary:
-    """Read, translate and write every picture of a plan; `report` hears of each one as it is done.
+    """Read, translate and write every picture of a plan; `report` hears of each one as it is done, in order.
 
-    What fails is passed over and listed in `i2i-errors.jsonl` in the output folder, which holds the failures of the
-    last batch only. Raises NoRoomError when the disk is full.
+    `work` names the model: with the options it decides whether an output that is there was made the same way, and is
+    passed over. What fails is passed over and listed in `i2i-errors.jsonl` in the output folder, which holds the
+    failures of the last batch only. `stop` is asked after each picture; those that were begun are finished.
+    `following` gives plans to go on with, until one without jobs. Raises LockedError when another process works on the
+    folder, NoRoomError when the disk is full.
     """
-    counts: Counter[str] = Counter()
-    failures: list[Outcome] = []
-    try:
-        for job in plan.jobs:
-            outcome = _do(job, translate, exists, quality)
-            counts[outcome.status] += 1
-            if outcome.status == "failed":
-                failures.append(outcome)
-            report(outcome)
-    finally:
-        _list_failures(plan, failures)
-    return Summary(counts["ok"], counts["skipped"], tuple(failures))
+    with _journal(plan) as journal:
+        output = Output(plan, journal, options.exists, work_key(work, options))
+        batch = _Batch(plan, translate, options, output, report)
+        try:
+            batch.run(stop)
+            while following and not stop() and (more := following()).jobs:
+                batch.go_on(more)
+                batch.run(stop)
+        except BaseException:
+            with suppress(I2IError, OSError):  # what happened first is what a person must hear of
+                batch.list_failures()
+            raise
+        batch.list_failures()
+        return batch.summary()
 
 
-def _do(job: Job, translate: Callable[[Picture], Picture], exists: Exists, quality: int) -> Outcome:
-    start = time.perf_counter()
-    try:
-        format_of(job.target)
-        if job.target.exists() and exists != "overwrite":
-            if exists == "skip":
-                return Outcome(job, "skipped")
-            raise ImageError("the output is there already.", hint="Choose --exists skip or --exists overwrite.")
-        picture = translate(read(job.source))
-        _make_folder(job.target.parent)
-        write(picture, job.target, quality=quality)
-    except ImageError as error:
-        reason = f"{error.what} {error.hint}" if error.hint else error.what
-        return Outcome(job, "failed", reason, _milliseconds(start))
-    return Outcome(job, "ok", "", _milliseconds(start), (picture.width, picture.height))
+def plan_files(
+    inputs: Sequence[str],
+    output: Path,
+    options: Options,
+    selection: Selection,
+    *,
+    may_be_empty: bool = False,
+) -> Plan:
+    """The plan of a batch, see `plan`; what an earlier batch wrote into the output is no input."""
+    return plan(
+        inputs,
+        output,
+        format=options.format,
+        suffix=options.suffix,
+        selection=selection,
+        own=lambda: Journal(output).outputs(),
+        may_be_empty=may_be_empty,
+    )
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageError(f"cannot make the folder {folder}: {error.strerror}.", where=folder) from error
+def _journal(plan: Plan) -> Any:
+    return nullcontext() if plan.folder is None else Journal(plan.folder, plan.selection.shard)
+
+
+def work_key(work: str, options: Options) -> str:
+    """One word for all that an output was made with, as the journal keeps it."""
+    text = json.dumps({"model": work} | options.what_matters(), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def failures_file(plan: Plan) -> Path | None:
+    """Where the failures of a plan are listed; one file for each shard."""
+    if plan.folder is None:
+        return None
+    number, count = plan.selection.shard
+    return plan.folder / ("i2i-errors.jsonl" if count == 1 else f"i2i-errors-{number}-of-{count}.jsonl")
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A picture on its way: where it goes, its file without the data, what was decoded, since when."""
+
+    job: Job
+    file: FileContent
+    decoded: Picture | Frames
+    start: float
+    pixels: int  # for which it has room
+
+
+class _Batch:
+    def __init__(
+        self, plan: Plan, translate: Translate, options: Options, output: Output, report: Callable[[Outcome], None]
+    ) -> None:
+        self.plan, self.translate, self.options = plan, translate, options
+        self.output, self.report = output, report
+        self.room = Room(PIXELS_IN_MEMORY)
+        self.planned = 0
+        self.counts: Counter[str] = Counter()
+        self.failures: list[Outcome] = []
+
+    def go_on(self, plan: Plan) -> None:
+        """Take another plan for the same output."""
+        self.plan, self.output, self.room = plan, replace(self.output, plan=plan), Room(PIXELS_IN_MEMORY)
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """The network runs in this thread, picture by picture; others read ahead of it and write behind it."""
+        self.planned += len(self.plan.jobs) + len(self.plan.unlisted)
+        for folder, reason in self.plan.unlisted:
+            self._count(Outcome(Job(Path(folder), Path(), folder, ""), "failed", reason))
+        threads = self.options.jobs or min(MOST_THREADS, os.cpu_count() or 1)
+        with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as writers:
+            try:
+                self._flow(readers, writers, threads, stop)
+            except NoRoomError as error:
+                hint = f"{self.counts['ok']} pictures are done. {error.hint}"
+                raise NoRoomError(error.what, where=error.where, hint=hint) from error.__cause__
+            finally:
+                self.room.close()
+                readers.shutdown(cancel_futures=True)
+
+    def summary(self) -> Summary:
+        """What became of everything that was planned."""
+        ok, skipped = self.counts["ok"], self.counts["skipped"]
+        left = self.planned - ok - skipped - len(self.failures)
+        return Summary(ok, skipped, tuple(self.failures), self.counts["as png"], left)
+
+    def list_failures(self) -> None:
+        """Write the failures down, or remove the list of an earlier batch where there are none."""
+        path = failures_file(self.plan)
+        if path is None:
+            return
+        if self.failures:
+            lines = [json.dumps({"in": failure.job.name_in, "error": failure.reason}) for failure in self.failures]
+            replace_file(path, "".join(f"{line}\n" for line in lines).encode())
+        else:
+            path.unlink(missing_ok=True)
+
+    def _flow(
+        self, readers: ThreadPoolExecutor, writers: ThreadPoolExecutor, threads: int, stop: Callable[[], bool]
+    ) -> None:
+        writing: deque[Future[Outcome]] = deque()
+        for loaded in self._read(readers, threads * READ_AHEAD):
+            writing.append(self._translated(loaded, writers))
+            while len(writing) > threads or (writing and writing[0].done()):
+                self._count(writing.popleft().result())
+            if stop() or (self.failures and self.options.on_error == "stop"):
+                break
+        while writing:
+            self._count(writing.popleft().result())
+
+    def _read(self, readers: ThreadPoolExecutor, ahead: int) -> Iterator[_Loaded | Outcome]:
+        """What was read, in the plan's order, some pictures before they are needed."""
+        jobs = iter(enumerate(self.plan.jobs))
+        reading: deque[Future[_Loaded | Outcome]] = deque()
+        while True:
+            while len(reading) < ahead and (following := next(jobs, None)):
+                reading.append(readers.submit(self._load, *following))
+            if not reading:
+                return
+            yield reading.popleft().result()
+
+    def _load(self, number: int, job: Job) -> _Loaded | Outcome:
+        start, limits = time.perf_counter(), self.options.limits
+        try:
+            with self.room.turn(number) as turn:
+                cleared = self.output.cleared(job)
+                if cleared is None:
+                    return Outcome(job, "skipped")
+                is_stream = str(job.source) == STREAM
+                file = content_of(read_stream()) if is_stream else read_content(job.source, limits)
+                width, height, count = header(file.data, limits)
+                turn.enter(width * height * (count if self.options.frames == "all" else 1))
+                decoded = (decode_frames if self.options.frames == "all" else decode)(file.data, limits)
+                return _Loaded(cleared, replace(file, data=b""), decoded, start, turn.pixels or 0)
+        except ImageError as error:
+            return _failed(job, error, start)
+
+    def _translated(self, loaded: _Loaded | Outcome, writers: ThreadPoolExecutor) -> Future[Outcome]:
+        """The outcome to come; what needs no writing is there at once."""
+        if isinstance(loaded, Outcome):
+            outcome = loaded
+        else:
+            try:
+                made = self._through_network(loaded.decoded)
+                return writers.submit(self._store, loaded, made)
+            except ImageError as error:
+                self.room.leave(loaded.pixels)
+                outcome = _failed(loaded.job, error, loaded.start)
+        there: Future[Outcome] = Future()
+        there.set_result(outcome)
+        return there
+
+    def _through_network(self, decoded: Picture | Frames) -> Picture | Frames:
+        if isinstance(decoded, Picture):
+            return self.translate(decoded)
+        return replace(decoded, pictures=tuple(self.translate(picture) for picture in decoded.pictures))
+
+    def _store(self, loaded: _Loaded, made: Picture | Frames) -> Outcome:
+        first = made if isinstance(made, Picture) else made.pictures[0]
+        notes = first.carried.notes
+        try:
+            job = loaded.job
+            try:
+                data = self._encoded(made, self._format(job, first), job)
+            except CannotHoldError as error:
+                if self.plan.folder is None:
+                    raise
+                job = self.output.renamed_to_png(job)
+                data = self._encoded(made, PNG, job)
+                notes = (*notes, f"{error.what.rstrip('.')}: written as {job.name_out}")
+            self.output.store(job, data, loaded.file)
+        except ImageError as error:
+            return _failed(loaded.job, error, loaded.start)
+        finally:
+            self.room.leave(loaded.pixels)
+        size = (first.width, first.height)
+        return Outcome(job, "ok", "", _milliseconds(loaded.start), size, notes, as_png=job != loaded.job)
+
+    def _format(self, job: Job, picture: Picture) -> Format:
+        """That of the output's name; of the source where the name says nothing. Raises CannotHoldError."""
+        named = FORMAT_OF_SUFFIX.get(job.target.suffix.lower())
+        format = named or BY_NAME.get(picture.carried.format or "", PNG)
+        if self.options.format is None and loses_depth(picture, format):
+            raise CannotHoldError(f"{format.name} cannot hold more than 8 bit.")
+        return format
+
+    def _encoded(self, made: Picture | Frames, format: Format, job: Job) -> bytes:
+        options = self.options
+        if isinstance(made, Picture):
+            return encode(
+                made,
+                format,
+                quality=options.quality,
+                metadata=options.metadata,
+                profile=options.profile,
+                jp2=job.target.suffix.lower() != ".j2k",
+            )
+        return encode_frames(made, format, quality=options.quality, metadata=options.metadata, profile=options.profile)
+
+    def _count(self, outcome: Outcome) -> None:
+        self.counts[outcome.status] += 1
+        self.counts["as png"] += outcome.as_png
+        if outcome.status == "failed":
+            self.failures.append(outcome)
+        self.report(outcome)
+
+
+def _failed(job: Job, error: ImageError, start: float) -> Outcome:
+    reason = f"{error.what} {error.hint}" if error.hint else error.what
+    return Outcome(job, "failed", reason, _milliseconds(start))
 
 
 def _milliseconds(start: float) -> int:
     return round(1000 * (time.perf_counter() - start))
-
-
-def _check_input(path: Path, output: Path) -> None:
-    if not path.exists():
-        raise UsageError("this input does not exist.", where=path)
-    if path.is_dir() and output.resolve().is_relative_to(path.resolve()):
-        place = "is the input" if output.resolve() == path.resolve() else f"lies inside the input {path}"
-        raise UsageError(f"the output {place}.", where=output, hint="Give a folder outside of it.")
-
-
-def _pictures(inputs: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
-    """(file, its place in the output tree), each file once, in a fixed order; links to folders are not followed."""
-    seen: set[Path] = set()
-    for path in inputs:
-        files = _walk(path) if path.is_dir() else [path]
-        for file in files:
-            if file.resolve() not in seen:
-                seen.add(file.resolve())
-                yield file, file.relative_to(path) if path.is_dir() else Path(file.name)
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder, onerror=_refuse_folder):
-        folders.sort()
-        for name in sorted(names):
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("._"):
-                yield Path(place, name)
-
-
-def _refuse_folder(error: OSError) -> None:
-    raise UsageError(f"this folder cannot be listed: {error.strerror}.", where=error.filename) from error
-
-
-def _name_outputs(files: Sequence[tuple[Path, Path]], output: Path, format: str | None, suffix: str) -> list[Job]:
-    plain = [place.with_name(f"{place.stem}{suffix}{format or place.suffix}") for _, place in files]
-    shared = Counter(_same(place) for place in plain)
-    taken = {name for name, count in shared.items() if count == 1}
-    jobs = []
-    for (file, place), wanted in zip(files, plain, strict=True):
-        target = wanted
-        if shared[_same(wanted)] > 1:
-            if format is not None and place.suffix.lower() != format:
-                target = place.with_name(f"{place.name}{suffix}{format}")
-            target = _free(target, taken)
-            taken.add(_same(target))
-        jobs.append(Job(file, output / target, str(file), target.as_posix()))
-    return jobs
-
-
-def _same(place: Path) -> str:
-    """Equal for two names that some file systems do not tell apart."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", place.as_posix()).casefold())
-
-
-def _free(target: Path, taken: set[str]) -> Path:
-    """The name, or the first of name-2, name-3 and so on that nobody has."""
-    candidate, number = target, 1
-    while _same(candidate) in taken:
-        number += 1
-        candidate = target.with_name(f"{target.stem}-{number}{target.suffix}")
-    return candidate
-
-
-def _refuse_to_replace_inputs(jobs: Sequence[Job]) -> None:
-    sources = {job.source.resolve() for job in jobs}
-    for job in jobs:
-        if job.target.resolve() in sources:
-            hint = "Give another folder, or --suffix."
-            raise UsageError("the output would replace an input.", where=job.target, hint=hint)
-
-
-def _list_failures(plan: Plan, failures: Sequence[Outcome]) -> None:
-    if plan.folder is None:
-        return
-    path = plan.folder / FAILURES
-    if failures:
-        _make_folder(plan.folder)
-        lines = [json.dumps({"in": failure.job.name_in, "error": failure.reason}) for failure in failures]
-        replace_file(path, "".join(f"{line}\n" for line in lines).encode())
-    else:
-        path.unlink(missing_ok=True)

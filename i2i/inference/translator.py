@@ -1,4 +1,7 @@
-"""One picture through one network: any size, any channels, nothing of it lost. H x W pixels, C channels."""
+"""One picture through one network: any size, depth and channels, nothing of it lost.
+
+H x W pixels, C channels, s the network's scale.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
-from typing import cast, overload
+from typing import Any, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from i2i.errors import ImageError, UsageError
 from i2i.images.files import read
-from i2i.images.picture import Picture, Pixels
+from i2i.images.picture import LUMA, WHITE, Picture, Samples
+from i2i.images.transparency import filled
 from i2i.models.info import Direction, ModelInfo, choose_direction
+from i2i.models.info import sha256 as sha256_of
 from i2i.models.modelfile import load_model
 from i2i.models.shipped import resolve
 
@@ -31,7 +37,7 @@ def load(model: str | PathLike[str], *, device: str = "auto", direction: Directi
     path = resolve(model)
     file = load_model(path)
     chosen = choose_direction(file.info, direction)
-    return Translator(file.networks[chosen], file.info, chosen, pick_device(device))
+    return Translator(file.networks[chosen], file.info, chosen, pick_device(device), sha256=sha256_of(path))
 
 
 def pick_device(name: str) -> torch.device:
@@ -51,24 +57,30 @@ def pick_device(name: str) -> torch.device:
 class Translator:
     """A generator with what it needs to take any picture: call it with a picture, an array, a PIL image or a path."""
 
-    def __init__(self, network: nn.Module, info: ModelInfo, direction: Direction, device: torch.device) -> None:
+    def __init__(
+        self, network: nn.Module, info: ModelInfo, direction: Direction, device: torch.device, *, sha256: str = ""
+    ) -> None:
         self.network = network.to(device).eval()
         self.info, self.direction, self.device = info, direction, device
-        self.channels_in = info.networks[direction].input_channels
+        self.name = f"{sha256} {direction}"  # of the file's content: what a journal knows a model by
+        generator = info.generator(direction)
+        self.channels_in, self.scale = generator.input_channels, generator.scale
 
     @overload
     def __call__(self, picture: Picture | str | PathLike[str]) -> Picture: ...
     @overload
-    def __call__(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
+    def __call__(self, picture: NDArray[Any]) -> NDArray[Any]: ...
     @overload
     def __call__(self, picture: Image.Image) -> Image.Image: ...
     def __call__(
-        self, picture: Picture | str | PathLike[str] | NDArray[np.uint8] | Image.Image
-    ) -> Picture | NDArray[np.uint8] | Image.Image:
-        """The translated picture, of the same kind and size; a path gives a `Picture`.
+        self, picture: Picture | str | PathLike[str] | NDArray[Any] | Image.Image
+    ) -> Picture | NDArray[Any] | Image.Image:
+        """The translated picture, of the same kind and depth and s times the size; a path gives a `Picture`.
 
-        Arrays are uint8 (H, W), (H, W, 1) or (H, W, 3). Alpha is kept as it is, gray stays gray where the network's
-        input and output are colour. Raises ImageError for what cannot be read or translated.
+        Arrays are uint8, uint16 or float32 from 0 to 1, (H, W), (H, W, 1) or (H, W, 3), in sRGB. Alpha is kept as it
+        is (enlarged for s > 1); wholly transparent pixels are shown to the network in the colours around them. Gray
+        stays gray where the network's input and output are colour. Raises ImageError for what cannot be read or
+        translated.
         """
         match picture:
             case Picture():
@@ -85,7 +97,7 @@ class Translator:
             return str(self.device)
         return f"{self.device} {torch.cuda.max_memory_allocated(self.device) / 1e9:.1f} GB"
 
-    def _translate_array(self, array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _translate_array(self, array: NDArray[Any]) -> NDArray[Any]:
         try:
             picture = Picture(array[:, :, None] if array.ndim == 2 else array)
         except ValueError as error:
@@ -94,26 +106,30 @@ class Translator:
         return pixels[:, :, 0] if array.ndim == 2 and pixels.shape[2] == 1 else pixels
 
     def _translate(self, picture: Picture) -> Picture:
-        pixels = picture.gray() if self.channels_in == 1 else picture.rgb()
-        translated = self._run(pixels)
-        if picture.is_gray and self.channels_in == 3 and translated.shape[2] == 3:
-            translated = replace(picture, pixels=translated, alpha=None).gray()
-        return picture.with_pixels(translated)
+        shown = picture.with_pixels(filled(picture))
+        unit = self._run(shown.gray() if self.channels_in == 1 else shown.rgb())  # (1, C, sH, sW) from 0 to 1
+        if picture.is_gray and self.channels_in == 3 and unit.shape[1] == 3:
+            unit = (unit * torch.from_numpy(LUMA).to(unit.device).reshape(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+        kind = picture.pixels.dtype.name
+        return replace(picture, pixels=_stored(unit, kind), alpha=self._enlarged(picture.alpha))
 
-    def _run(self, pixels: Pixels) -> Pixels:
-        """(H, W, C_in) -> (H, W, C_out), padded for the network and cropped back."""
+    def _run(self, pixels: Samples) -> Tensor:
+        """(H, W, C_in) -> (1, C_out, sH, sW) from 0 to 1, padded for the network and cropped back."""
         height, width = pixels.shape[:2]
-        padded = self._pad(pixels)
         try:
             with torch.inference_mode(), _repeatable():
-                output = self.network(self._to_network(padded))[0, :, :height, :width]  # (C, H, W)
-                return self._to_pixels(output)
+                output = self.network(self._to_network(self._pad(pixels)))
+                output = output[:, :, : height * self.scale, : width * self.scale]
+                if not bool(torch.isfinite(output).all()):
+                    raise ImageError("the network's output is not finite: the model is damaged or was trained badly.")
+                low, high = self.info.value_range
+                return (output - low) / (high - low)
         except (torch.OutOfMemoryError, RuntimeError) as error:
             if "memory" not in str(error).lower():
                 raise
             raise ImageError(f"{width}x{height} pixels need more memory than {self.device} has.") from error
 
-    def _pad(self, pixels: Pixels) -> Pixels:
+    def _pad(self, pixels: Samples) -> Samples:
         """Reflected to the right and below, over and over where the picture is small; one pixel is repeated."""
         multiple, minimum = self.info.multiple, self.info.minimum
         missing = [max(-(-side // multiple), -(-minimum // multiple)) * multiple - side for side in pixels.shape[:2]]
@@ -121,19 +137,31 @@ class Translator:
             return pixels
         return np.pad(pixels, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="reflect")
 
-    def _to_network(self, pixels: Pixels) -> Tensor:
-        """(H, W, C) uint8 -> (1, C, H, W) float32 in the model's value range."""
+    def _to_network(self, pixels: Samples) -> Tensor:
+        """(H, W, C) samples -> (1, C, H, W) float32 in the model's value range."""
         low, high = self.info.value_range
-        batch = torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C"))[None].to(self.device)
-        return batch.float() * ((high - low) / 255) + low
+        planes = np.array(pixels.transpose(2, 0, 1), order="C")
+        batch = torch.from_numpy(planes)[None].to(self.device).float()
+        return batch * ((high - low) / WHITE[pixels.dtype.name]) + low
 
-    def _to_pixels(self, output: Tensor) -> Pixels:
-        """(C, H, W) in the model's value range -> (H, W, C) uint8, rounded to the nearest value."""
-        if not bool(torch.isfinite(output).all()):
-            raise ImageError("the network's output is not finite: the model is damaged or was trained badly.")
-        low, high = self.info.value_range
-        rounded = ((output - low) * (255 / (high - low)) + 0.5).clamp(0, 255).to(torch.uint8)
-        return cast("Pixels", rounded.permute(1, 2, 0).contiguous().cpu().numpy())
+    def _enlarged(self, alpha: Samples | None) -> Samples | None:
+        """(H, W) -> (sH, sW): apart from the colours, so that nothing of what it hides gets into the border."""
+        if alpha is None or self.scale == 1:
+            return alpha
+        unit = torch.from_numpy(np.array(alpha))[None, None].to(self.device).float() / WHITE[alpha.dtype.name]
+        with torch.inference_mode():
+            large = interpolate(unit, scale_factor=self.scale, mode="bicubic", align_corners=False)
+            return _stored(large.clamp(0, 1), alpha.dtype.name)[:, :, 0]
+
+
+def _stored(unit: Tensor, kind: str) -> Samples:
+    """(1, C, H, W) from 0 to 1 -> (H, W, C) samples of a type: rounded to the nearest and cut, or float as it is."""
+    planes = unit[0].permute(1, 2, 0)
+    if kind == "float32":
+        return planes.contiguous().cpu().numpy()
+    whole = (planes * WHITE[kind] + 0.5).clamp(0, WHITE[kind])
+    # torch knows uint16 on few devices: as int32 to the CPU, and there as uint16
+    return whole.to(torch.uint8 if kind == "uint8" else torch.int32).contiguous().cpu().numpy().astype(kind, copy=False)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from i2i.config.base import Settings, setting
-from i2i.config.networks import Network, ResNetConfig
+from i2i.config.networks import GENERATORS, CompactConfig, Network, ResNetConfig
 from i2i.errors import ModelError, UsageError
 
 FORMAT = 1
@@ -57,6 +57,13 @@ class ModelInfo(Settings):
     ancestor: str | None = setting(None, "the model or file that this one was made from")
     card: Card = setting(Card(), "data, licence, figures")
 
+    def generator(self, direction: Direction) -> ResNetConfig | CompactConfig:
+        """The settings of a direction's generator. Raises ModelError if there is none."""
+        found = self.networks.get(direction)
+        if not isinstance(found, GENERATORS):
+            raise ModelError(f"its description has no generator for the direction {direction}.")
+        return found
+
 
 def read_info(path: Path) -> ModelInfo:
     """The description inside a model file. Raises ModelError for a damaged, foreign or newer file."""
@@ -78,7 +85,7 @@ def read_info(path: Path) -> ModelInfo:
         place = ".".join(str(part) for part in first["loc"]) or "description"
         raise ModelError(f"its description is wrong at {place}: {first['msg']}.", where=path) from error
     for direction in info.directions:
-        if not isinstance(info.networks.get(direction), ResNetConfig):
+        if not isinstance(info.networks.get(direction), GENERATORS):
             raise ModelError(f"its description has no generator for the direction {direction}.", where=path)
     return info
 

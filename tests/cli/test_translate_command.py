@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -58,7 +59,7 @@ def test_a_folder_is_translated_with_a_run(run: Path, photos: Path, tmp_path: Pa
 def test_a_second_time_gives_the_same_bytes(run: Path, photos: Path, tmp_path: Path):
     for name in ("one", "two"):
         assert i2i(run, photos, "-o", tmp_path / name) == 0
-    for path in (tmp_path / "one").rglob("*.*"):
+    for path in (tmp_path / "one").glob("[!.]*/*.*"):
         assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes()
 
 
@@ -87,27 +88,28 @@ def test_json_is_a_line_for_each_file_and_a_summary(
     told = capsys.readouterr()
     events = [json.loads(line) for line in told.out.splitlines()]
     assert [event.get("status") for event in events] == ["ok", "failed", "ok", "ok", None]
-    assert events[-1] == {"event": "summary", "ok": 3, "skipped": 0, "failed": 1, "exit": 3, "schema": 1}
+    counts = {"ok": 3, "skipped": 0, "failed": 1, "not_tried": 0}
+    assert events[-1] == {"event": "summary"} | counts | {"exit": 3, "schema": 1}
     assert told.err == ""
 
 
 def test_quiet_says_errors_alone(run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert i2i(run, photos, "-o", tmp_path / "out", "-q") == 0
     assert capsys.readouterr() == ("", "")
-    assert i2i(run, photos / "a.png", "-o", tmp_path / "out", "-q") == 3
+    (photos / "b.png").write_bytes(b"")
+    assert i2i(run, photos, "-o", tmp_path / "out", "-q") == 3
     told = capsys.readouterr()
     assert told.out == ""
-    assert (
-        told.err
-        == f"i2i: {photos / 'a.png'}: the output is there already. Choose --exists skip or --exists overwrite.\n"
-    )
+    assert told.err == f"i2i: {photos / 'b.png'}: the file is empty.\n"
 
 
-def test_skip_counts_what_is_there(run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_same_command_again_does_what_is_missing(
+    run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     i2i(run, photos / "a.png", "-o", tmp_path / "out")
     capsys.readouterr()
-    assert i2i(run, photos, "-o", tmp_path / "out", "--exists", "skip") == 0
-    assert capsys.readouterr().out == f"2 written to {tmp_path / 'out'}  ·  1 there already\n"
+    assert i2i(run, photos, "-o", tmp_path / "out") == 0
+    assert capsys.readouterr().out == f"2 written to {tmp_path / 'out'}  ·  1 already done\n"
 
 
 def test_format_quality_and_suffix(run: Path, photos: Path, tmp_path: Path):
@@ -117,12 +119,37 @@ def test_format_quality_and_suffix(run: Path, photos: Path, tmp_path: Path):
     assert (tmp_path / "10" / "a_t.jpg").stat().st_size < (tmp_path / "95" / "a_t.jpg").stat().st_size
 
 
+def test_a_dry_run_counts_and_estimates_and_writes_nothing(
+    run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (photos / "bad.jpg").write_bytes(b"")
+    assert i2i(run, photos, "-o", tmp_path / "out", "--dry-run") == 3
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"3 to do, 0 Mpx  ·  about \d:\d\d:\d\d  ·  about 0\.0 MB, [\d.]+ GB free  ·  1 cannot be done", first
+    )
+    assert (second, last) == (f"  {photos / 'bad.jpg'}   the file is empty.", "Nothing was written.")
+    assert not (tmp_path / "out").exists()
+
+    (photos / "bad.jpg").unlink()
+    i2i(run, photos / "a.png", "-o", tmp_path / "out")
+    capsys.readouterr()
+    assert i2i(run, photos, "-o", tmp_path / "out", "--dry-run", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["todo"], found["done"], found["failures"]) == (2, 1, [])
+    assert found["pixels"] == 13 * (11 + 12)
+
+
 REFUSALS = [
     (["mine", "{photos}", "-o", "{out}"], "no model 'mine'."),
     (["{run}", "{photos}/none", "-o", "{out}"], "this input does not exist."),
     (["{run}", "{photos}", "-o", "{photos}/out"], "the output lies inside the input"),
     (["{run}", "{photos}", "-o", "{out}", "--device", "gpu"], "'gpu' is none of auto, cpu, cuda, cuda:N, mps."),
     (["{run}", "{photos}", "-o", "{out}", "--quality", "101"], "101 is not in the range 1<=x<=100."),
+    (["{run}", "{photos}", "-o", "{out}", "--shard", "3/2"], "'3/2' is no part such as 2/8, from 1/8 to 8/8."),
+    (["{run}", "{photos}", "-o", "{out}", "--max-pixels", "many"], "'many' is no number of pixels such as 178M."),
+    (["{run}", "-", "-o", "{out}.png", "--watch"], "--watch is for folders. Leave it out."),
+    (["{run}", "{photos}/a.png", "-o", "-", "--json"], "--json and -o - both need standard output."),
     (["{run}", "{photos}"], "missing option '-o' / '--output'."),
 ]
 

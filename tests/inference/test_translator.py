@@ -133,7 +133,7 @@ def test_results_repeat_without_dropout_and_without_moving_statistics(norm: str)
 
 def test_an_array_of_another_kind_is_refused():
     with pytest.raises(
-        ImageError, match=r"the array cannot be translated: pixels are uint8 .* got float64 \(8, 8, 3\)"
+        ImageError, match=r"the array cannot be translated: pixels are uint8, uint16 or float32 .* got float64"
     ):
         translator(Watched())(np.zeros((8, 8, 3)))
 
@@ -185,7 +185,7 @@ def test_a_device_that_is_not_there_is_refused(model: Path):
 def test_importing_i2i_loads_no_torch_and_translating_no_training_library():
     program = (
         "import sys, i2i; assert 'torch' not in sys.modules and 'numpy' not in sys.modules;"
-        "i2i.load; print(*(name for name in ('torchvision', 'albumentations', 'kornia', 'cv2') if name in sys.modules))"
+        "i2i.load; print(*(name for name in ('torchvision', 'albumentations', 'kornia') if name in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

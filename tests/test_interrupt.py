@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from i2i.engine.interrupt import Interrupt
+from i2i.interrupt import Interrupt
 
 NOTED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 

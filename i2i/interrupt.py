@@ -1,4 +1,4 @@
-"""Signals during a training: finish the step, save, say how to go on."""
+"""Signals during long work: finish what was begun, save, say how to go on."""
 
 from __future__ import annotations
 

@@ -1,0 +1,54 @@
+"""What C libraries print goes past Python to the terminal: it is kept away from there."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from i2i.cli.console import Console
+from i2i.errors import printable
+
+SHOWN_LINES = 20
+
+
+@contextmanager
+def kept_quiet(console: Console) -> Iterator[None]:
+    """While inside, only what Python writes to stderr reaches it; -v tells afterwards what libraries said."""
+    try:
+        ours = os.dup(2)
+    except OSError:  # there is no stderr
+        yield
+        return
+    before = sys.stderr
+    with tempfile.TemporaryFile() as said:
+        before.flush()
+        os.dup2(said.fileno(), 2)
+        if _is_stderr(before):
+            sys.stderr = io.TextIOWrapper(
+                io.FileIO(ours, "wb", closefd=False),
+                encoding=before.encoding,
+                errors=before.errors,
+                write_through=True,
+            )
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            sys.stderr = before
+            os.dup2(ours, 2)
+            os.close(ours)
+            said.seek(0)
+            for line in said.read(100_000).decode(errors="replace").splitlines()[:SHOWN_LINES]:
+                console.detail(printable(f"a library said: {line}"))
+
+
+def _is_stderr(stream: object) -> bool:
+    """Not where a test runner has put a stream of its own there."""
+    try:
+        return stream.fileno() == 2  # type: ignore[attr-defined]
+    except (AttributeError, OSError, ValueError):
+        return False
