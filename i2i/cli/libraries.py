@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import BinaryIO, cast
 
 from i2i.cli.console import Console
 from i2i.errors import printable
@@ -24,7 +25,7 @@ def kept_quiet(console: Console) -> Iterator[None]:
         yield
         return
     before = sys.stderr
-    with tempfile.TemporaryFile() as said:
+    with _somewhere() as said:
         before.flush()
         os.dup2(said.fileno(), 2)
         if _is_stderr(before):
@@ -44,6 +45,14 @@ def kept_quiet(console: Console) -> Iterator[None]:
             said.seek(0)
             for line in said.read(100_000).decode(errors="replace").splitlines()[:SHOWN_LINES]:
                 console.detail(printable(f"a library said: {line}"))
+
+
+def _somewhere() -> BinaryIO:
+    """A file without a name, or nowhere where there is no room for one."""
+    try:
+        return cast("BinaryIO", tempfile.TemporaryFile())
+    except OSError:
+        return open(os.devnull, "w+b")
 
 
 def _is_stderr(stream: object) -> bool:

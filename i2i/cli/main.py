@@ -17,6 +17,7 @@ from click.exceptions import Exit, NoArgsIsHelpError
 from i2i import __version__
 from i2i.cli.console import Console
 from i2i.cli.lazy import LazyGroup
+from i2i.cli.libraries import kept_quiet
 from i2i.errors import I2IError, printable
 
 WELCOME = """\
@@ -87,7 +88,8 @@ def main(arguments: Sequence[str]) -> int:
     console = Console(shlex.join(["i2i", *arguments]))
     _escape_what_stdout_cannot_print()
     try:
-        code = _call(list(arguments), console)
+        with kept_quiet(console):
+            code = _call(list(arguments), console)
         sys.stdout.flush()
         return code
     except I2IError as error:

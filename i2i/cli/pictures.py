@@ -13,7 +13,6 @@ import click
 
 from i2i.cli.batch_progress import BatchProgress, grouped
 from i2i.cli.console import Console
-from i2i.cli.libraries import kept_quiet
 from i2i.cli.options import json_option, progress_option, quiet_option, verbose_option
 from i2i.errors import StoppedError, UsageError, printable
 from i2i.interrupt import Interrupt
@@ -209,7 +208,7 @@ class PictureRun:
             self.console.note(f"{grouped(self.plan.links)} links passed over (--symlinks follow takes them)")
         if self.asked["dry_run"]:
             return self._forecast(translator)
-        with Interrupt() as interrupt, kept_quiet(self.console):
+        with Interrupt() as interrupt:
             summary = self._translate(translator, interrupt)
         self._conclude(summary)
         if interrupt.exit_code and (summary.not_tried or self.asked["watch"]):
@@ -272,8 +271,7 @@ class PictureRun:
     def _forecast(self, translator: Translator) -> int:
         from i2i.inference.forecast import forecast
 
-        with kept_quiet(self.console):
-            found = forecast(self.plan, translator, self.options, translator.name)
+        found = forecast(self.plan, translator, self.options, translator.name)
         if self.console.json:
             self.console.document(found.as_json())
         elif not self.console.quiet:

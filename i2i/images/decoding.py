@@ -79,7 +79,9 @@ def _decoded(data: bytes, limits: Limits, function: Callable[[bytes, Limits], T]
     except RefusedError as error:
         raise ImageError(str(error)) from error
     except Image.DecompressionBombError as error:  # found later than by the header
-        raise ImageError(f"{_over(limits)}.") from error
+        pixels = re.search(r"\d+", str(error))
+        size = f"{int(pixels[0]) / 1e6:.0f} Mpx: " if pixels else ""
+        raise ImageError(f"{size}{_over(limits)}.") from error
     except Exception as error:  # a damaged file makes the decoders raise nearly any type
         raise ImageError(_reason(error, data, limits)) from error
 
@@ -211,7 +213,7 @@ def _pixels(image: ImageFile.ImageFile, data: bytes) -> Picture:
     deep = _deep(image, data)
     if deep is not None:
         return deep
-    image.load()
+    image.load()  # by Pillow: the only one here that names every JPEG whose end is missing or whose middle is broken
     if image.mode in ("CMYK", "LAB"):
         return _from_print(image)
     if image.mode == "F" and not np.isfinite(np.asarray(image)).all():

@@ -64,7 +64,7 @@ def encode_frames(
 ) -> bytes:
     """The bytes of an animation as GIF, PNG or WebP, each frame as long as it was. Raises as `encode` does."""
     if format not in (GIF, PNG, WEBP):
-        raise CannotHoldError(f"{format.name} cannot hold an animation.", hint="Write it as PNG, WebP or GIF.")
+        raise CannotHoldError(f"{format.name} cannot hold an animation.", hint=_others(format, PNG, WEBP, GIF))
     reason = next(filter(None, (misfit(picture, format) for picture in frames.pictures)), None)
     if reason:
         raise CannotHoldError(f"{format.name} cannot hold {reason}.", hint=_others(format, PNG, WEBP))

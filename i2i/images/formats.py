@@ -111,8 +111,8 @@ def _few_colours(picture: Picture) -> bool:
     room = COLOURS_OF_GIF - (not picture.is_opaque)
     colours = picture.in_eight_bits().rgb().astype(np.uint32)
     codes = (colours[:, :, 0] << 16 | colours[:, :, 1] << 8 | colours[:, :, 2]).ravel()
-    if len(np.unique(codes[:100_000])) > COLOURS_OF_GIF:  # a photo is told from a few rows
-        return False
     if picture.alpha is not None:
         codes = codes[picture.alpha.ravel() > 0]
+    if len(np.unique(codes[:100_000])) > COLOURS_OF_GIF:  # a photo is told from a few rows
+        return False
     return len(np.unique(codes)) <= room

@@ -121,8 +121,12 @@ def _clean_exif(source: Image.Exif) -> tuple[Image.Exif, bool]:
             else:
                 damaged = True
     for part in parts:
-        inner = {tag: value for tag, value in source.get_ifd(part).items() if tag not in SIZE_AND_MAKER}
-        good = {tag: value for tag, value in inner.items() if _writable(tag, value)}
+        try:
+            inner = {tag: value for tag, value in source.get_ifd(part).items() if tag not in SIZE_AND_MAKER}
+        except Exception:  # broken EXIF raises nearly any type
+            damaged = True
+            continue
+        good = {tag: value for tag, value in inner.items() if _writable(part, {tag: value})}
         damaged |= len(good) < len(inner)
         if good:
             clean[part] = good

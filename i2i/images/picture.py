@@ -127,23 +127,26 @@ class Picture:
     def from_pil(cls, image: Image.Image) -> Picture:
         """The picture of an opened Pillow image of any mode, as it is: its profile and what it carries are left out.
 
-        1-bit and 16-bit gray stay gray, the latter in uint16; palette, CMYK and Lab become RGB; 32-bit gray becomes
-        float32, where whole numbers count to 65535 and fractions to 1.
+        1-bit, 16-bit gray and palettes of grays stay gray, 16 bit in uint16; other palettes, CMYK and Lab become RGB;
+        32-bit gray becomes uint16, cut at 65535, and float32 stays as it is.
         """
         if image.mode == "La":  # premultiplied
             image = image.convert("LA")
+        gray = image.mode in ("L", "LA", "1") or (image.mode == "P" and _is_gray_palette(image))
         if image.has_transparency_data and not image.mode.startswith(("I", "F")):
             rgba = np.asarray(image.convert("RGBA"))  # (H, W, 4)
-            pixels = rgba[:, :, :1] if image.mode in ("L", "LA", "La", "1") else rgba[:, :, :3]
+            pixels = rgba[:, :, :1] if gray else rgba[:, :, :3]
             return cls(np.ascontiguousarray(pixels), np.ascontiguousarray(rgba[:, :, 3]))
         if image.mode in ("L", "1"):
             return cls(np.array(image.convert("L"))[:, :, None])
+        if gray:
+            return cls(np.array(image.convert("RGB"))[:, :, :1])
         if image.mode == "F":
             return cls(np.array(image, dtype=np.float32)[:, :, None])
         if image.mode.startswith("I"):
             whole = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
             return cls(whole[:, :, None])
-        return cls(np.array(image.convert("RGB")))
+        return cls(np.array(image if image.mode == "RGB" else image.convert("RGB")))  # convert always copies
 
     def to_pil(self) -> Image.Image:
         """A Pillow image of mode L, RGB, LA or RGBA, in 8 bit."""
@@ -156,6 +159,11 @@ class Picture:
     def channels(self) -> Samples:
         """(H, W, 1 to 4): gray or RGB, and alpha as the last channel where there is one."""
         return self.pixels if self.alpha is None else np.dstack([self.pixels, self.alpha])
+
+
+def _is_gray_palette(image: Image.Image) -> bool:
+    palette = np.array(image.getpalette("RGB") or [0, 0, 1]).reshape(-1, 3)
+    return bool((palette == palette[:, :1]).all())
 
 
 def converted(samples: Samples, kind: str) -> Samples:

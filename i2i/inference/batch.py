@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from i2i.errors import I2IError, ImageError, NoRoomError
-from i2i.images.atomic import replace_file
 from i2i.images.decoding import Frames, decode, decode_frames, header
 from i2i.images.encoding import encode, encode_frames
 from i2i.images.files import FileContent, ProfileKept, content_of, read_content
@@ -228,14 +227,17 @@ class _Batch:
 
     def list_failures(self) -> None:
         """Write the failures down, or remove the list of an earlier batch where there are none."""
-        path = failures_file(self.plan)
-        if path is None:
+        path, journal = failures_file(self.plan), self.output.journal
+        if path is None or journal is None:
             return
         if self.failures:
             lines = [json.dumps({"in": failure.job.name_in, "error": failure.reason}) for failure in self.failures]
-            replace_file(path, "".join(f"{line}\n" for line in lines).encode())
+            journal.put(path, "".join(f"{line}\n" for line in lines).encode())
         else:
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise ImageError(f"cannot be removed: {error.strerror or error}.", where=path) from error
 
     def _flow(
         self, readers: ThreadPoolExecutor, writers: ThreadPoolExecutor, threads: int, stop: Callable[[], bool]

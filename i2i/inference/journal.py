@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import stat
 from collections import defaultdict
@@ -17,9 +18,11 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from i2i.errors import LockedError, NoRoomError, UsageError, is_full
+from i2i.errors import ImageError, LockedError, NoRoomError, UsageError, is_full
+from i2i.images.atomic import sync_folder, write_new
 from i2i.inference.plan import PRIVATE
 
+FREE_SPACE = "Free space and run the same command again."
 SHARD_LOCK = re.compile(r"lock-\d+-of-(\d+)")
 
 
@@ -45,7 +48,7 @@ class Journal:
     """What is known about an output folder. Entered, it keeps other processes out; one file for each shard.
 
     Raises LockedError when another process works on the same shard, or on another number of shards; UsageError when
-    nothing can be written there.
+    nothing can be read or written there, NoRoomError when the disk is full.
     """
 
     def __init__(self, folder: Path, shard: tuple[int, int] = (1, 1)) -> None:
@@ -58,23 +61,26 @@ class Journal:
         self._undo, self._file, self._adding = ExitStack(), -1, Lock()
         self._by_source: dict[str, list[Record]] = defaultdict(list)
         self._by_out: dict[str, list[Record]] = defaultdict(list)
-        for path in sorted(private.glob("journal-*.jsonl")):
-            for record in _records(path):
-                self._know(record)
+        self._read()
 
     def __enter__(self) -> Journal:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock()
-            # what a process left unfinished when it died
-            shutil.rmtree(self.parts, ignore_errors=True)
-            self.parts.mkdir()
-            self._file = _opened(self._path)
-            self._undo.callback(os.close, self._file)
-        except OSError as error:
-            self._undo.close()
-            what = f"nothing can be written here: {error.strerror or error}."
-            raise UsageError(what, where=self.folder, hint="Choose another folder with -o.") from error
+        with ExitStack() as undo:
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._lock(undo)
+                # what a process left unfinished when it died
+                shutil.rmtree(self.parts, ignore_errors=True)
+                self.parts.mkdir()
+                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+                undo.callback(os.close, self._file)
+                _end_line(self._file)
+            except OSError as error:
+                if is_full(error):
+                    raise NoRoomError("disk full.", where=self.folder, hint=FREE_SPACE) from error
+                what = f"nothing can be written here: {error.strerror or error}."
+                raise UsageError(what, where=self.folder, hint="Choose another folder with -o.") from error
+            self._read()  # again: until now others may have written
+            self._undo = undo.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -109,15 +115,40 @@ class Journal:
         """Write a record down, onto the disk. Raises NoRoomError when the disk is full."""
         line = json.dumps(asdict(record)).encode() + b"\n"
         with self._adding:
+            length = os.fstat(self._file).st_size
             try:
-                os.write(self._file, line)
+                _write_all(self._file, line)
                 os.fsync(self._file)
             except OSError as error:
+                os.ftruncate(self._file, length)  # half a line would spoil the next one
                 if is_full(error):
-                    hint = "Free space and run the same command again."
-                    raise NoRoomError("disk full writing the journal.", where=self._path, hint=hint) from error
+                    raise NoRoomError("disk full writing the journal.", where=self._path, hint=FREE_SPACE) from error
                 raise
             self._know(record)
+
+    def put(self, path: Path, data: bytes) -> None:
+        """Write a file of the folder that is no output, whole or not at all; a kill leaves nothing beside it.
+
+        Raises NoRoomError when the disk is full, ImageError for everything else.
+        """
+        part = self.parts / secrets.token_hex(8)
+        try:
+            write_new(part, data)
+            os.replace(part, path)
+            sync_folder(path.parent)
+        except OSError as error:
+            if is_full(error):
+                raise NoRoomError("disk full.", where=path, hint=FREE_SPACE) from error
+            raise ImageError(f"cannot be written: {error.strerror or error}.", where=path) from error
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _read(self) -> None:
+        self._by_source.clear()
+        self._by_out.clear()
+        for path in sorted(self._path.parent.glob("journal-*.jsonl")):
+            for record in _records(path):
+                self._know(record)
 
     def _know(self, record: Record) -> None:
         self._by_source[record.source].append(record)
@@ -133,14 +164,16 @@ class Journal:
             return False
         return status.st_mtime_ns == record.mtime or _sha256(path) == record.sha256
 
-    def _lock(self) -> None:
-        """One process for each shard, and none with another number of shards beside it."""
+    def _lock(self, undo: ExitStack) -> None:
+        """One process for each shard, and none with another number of shards beside it.
+
+        Its own lock first: of two that begin at the same moment, at least one sees the other's.
+        """
+        undo.callback(self._acquire(self._lock_path).release)
         for path in sorted(self._lock_path.parent.glob("lock-*")):
             other = SHARD_LOCK.fullmatch(path.name)
             if other and int(other[1]) != self.shard[1]:
                 self._acquire(path).release()
-        lock = self._acquire(self._lock_path)
-        self._undo.callback(lock.release)
 
     def _acquire(self, path: Path) -> FileLock:
         lock = FileLock(path)
@@ -154,8 +187,13 @@ class Journal:
 
 def _records(path: Path) -> list[Record]:
     """The records of a journal file; a line that a crash cut off, or that somebody changed, is as if it were not."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        hint = "It tells which outputs are finished."
+        raise UsageError(f"this journal cannot be read: {error.strerror or error}.", where=path, hint=hint) from error
     records = []
-    for line in path.read_bytes().splitlines():
+    for line in content.splitlines():
         try:
             record = Record(**json.loads(line))
         except (ValueError, TypeError):
@@ -164,13 +202,17 @@ def _records(path: Path) -> list[Record]:
     return records
 
 
-def _opened(path: Path) -> int:
-    """A handle at the end of the file, on a line of its own."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+def _end_line(handle: int) -> None:
+    """A new line begins at the end of the file, also after half of one."""
     length = os.fstat(handle).st_size
     if length and os.pread(handle, 1, length - 1) != b"\n":
         os.write(handle, b"\n")
-    return handle
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    """All of it: a disk that is nearly full takes a part without an error."""
+    while data:
+        data = data[os.write(handle, data) :]
 
 
 def _is_same_input(record: Record, source: Path, status: os.stat_result) -> bool:

@@ -130,9 +130,12 @@ class Output:
         return owner == "nobody" or (isinstance(owner, Record) and owner.source == own)
 
     def _full(self, job: Job, data: bytes) -> NoRoomError:
+        hint = "Free space and run the same command again."
+        if job.name_out == STREAM:
+            return NoRoomError("disk full writing to standard output.", hint=hint)
         try:
             free = f", {shutil.disk_usage(self.plan.folder or job.target.parent).free / 1e6:.0f} MB free"
         except OSError:
             free = ""
         what = f"disk full writing {job.target} (needs {len(data) / 1e6:.0f} MB{free})."
-        return NoRoomError(what, hint="Free space and run the same command again.")
+        return NoRoomError(what, hint=hint)

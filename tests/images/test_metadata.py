@@ -30,6 +30,7 @@ XMP = (
 
 def camera_exif(orientation: int = 1) -> Image.Exif:
     exif = Image.Exif()
+    exif.endian = "<"
     exif[MAKE], exif[ORIENTATION] = "Maker", orientation
     exif[EXIF] = {0x829A: 0.5, 0x9003: "2020:01:02 03:04:05", 0x9286: b"ASCII\0\0\0hello", 0x927C: b"x", PIXEL_WIDTH: 9}
     exif[GPS] = {1: "N", 2: (47.0, 30.0, 6.0)}
@@ -52,7 +53,7 @@ def opened(data: bytes) -> Image.Image:
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_orientation_is_applied_once(tmp_path: Path, noise: np.ndarray, orientation: int, suffix: str):
     path = tmp_path / f"turned{suffix}"
-    Image.fromarray(noise).save(path, exif=camera_exif(orientation))
+    Image.fromarray(noise).save(path, exif=camera_exif(orientation).tobytes())
     with Image.open(path) as image:
         upright = np.asarray(ImageOps.exif_transpose(image))
     assert np.array_equal(read(path).pixels, upright)
@@ -184,18 +185,33 @@ def test_exif_of_which_nothing_can_be_read_is_left_out_and_told_of(noise: np.nda
             assert opened(encode(picture, format)).size == (30, 20)
 
 
-def test_a_value_that_cannot_be_written_again_is_left_out_with_a_note(
-    noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
-):
-    exif = camera_exif()
-    monkeypatch.setattr(Image.Image, "getexif", lambda _: exif)
-    data = photo(noise)
-    exif[0x8298] = object()
-    picture = decode(data, LIMITS)
-    assert "damaged EXIF was left out" in picture.carried.notes
+def test_a_value_of_the_wrong_kind_costs_nothing_else(noise: np.ndarray):
+    fraction, letters = struct.pack("<HHI", 0x829A, 12, 1), struct.pack("<HHI", 0x829A, 2, 8)
+    exif = camera_exif().tobytes()
+    assert fraction in exif
+    picture = decode(photo(noise, exif=exif.replace(fraction, letters)), LIMITS)
     kept = Image.Exif()
     kept.load(picture.carried.exif)
     assert kept[MAKE] == "Maker"
+    assert kept.get_ifd(EXIF)[0x9003] == "2020:01:02 03:04:05"
+    assert kept.get_ifd(GPS)
+
+
+def test_a_part_that_cannot_be_read_is_left_out_with_a_note(noise: np.ndarray, monkeypatch: pytest.MonkeyPatch):
+    data, whole = photo(noise, exif=camera_exif()), Image.Exif.get_ifd
+
+    def broken(self: Image.Exif, tag: int) -> dict[int, object]:
+        if tag == GPS:
+            raise ValueError("an offset beyond the end")
+        return whole(self, tag)
+
+    monkeypatch.setattr(Image.Exif, "get_ifd", broken)
+    picture = decode(data, LIMITS)
+    assert picture.carried.notes == ("damaged EXIF was left out",)
+    kept = Image.Exif()
+    kept.load(picture.carried.exif)
+    assert kept[MAKE] == "Maker"
+    assert kept.get_ifd(EXIF)[0x9003] == "2020:01:02 03:04:05"
 
 
 def test_metadata_too_long_for_a_jpeg_is_left_out_of_it(noise: np.ndarray):
