@@ -19,12 +19,8 @@ SHOWN_LINES = 20
 @contextmanager
 def kept_quiet(console: Console) -> Iterator[None]:
     """While inside, only what Python writes to stderr reaches it; -v tells afterwards what libraries said."""
-    try:
-        ours = os.dup(2)
-    except OSError:  # there is no stderr
-        yield
-        return
-    before = sys.stderr
+    _open_what_is_closed()
+    ours, before = os.dup(2), sys.stderr
     with _somewhere() as said:
         before.flush()
         os.dup2(said.fileno(), 2)
@@ -45,6 +41,17 @@ def kept_quiet(console: Console) -> Iterator[None]:
             said.seek(0)
             for line in said.read(100_000).decode(errors="replace").splitlines()[:SHOWN_LINES]:
                 console.detail(printable(f"a library said: {line}"))
+
+
+def _open_what_is_closed() -> None:
+    """A standard stream that the caller closed leads nowhere; else the next file would get its number."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
 def _somewhere() -> BinaryIO:

@@ -12,7 +12,7 @@ import imagecodecs
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
 
-from i2i.errors import ImageError
+from i2i.errors import ImageError, printable
 from i2i.images import sniffing, tiff
 from i2i.images.formats import DECODERS
 from i2i.images.limits import Limits
@@ -76,25 +76,24 @@ def _decoded(data: bytes, limits: Limits, function: Callable[[bytes, Limits], T]
     try:
         with quiet_pillow(limits.max_pixels, limits.allow_truncated):
             return function(data, limits)
-    except RefusedError as error:
-        raise ImageError(str(error)) from error
-    except Image.DecompressionBombError as error:  # found later than by the header
-        pixels = re.search(r"\d+", str(error))
-        size = f"{int(pixels[0]) / 1e6:.0f} Mpx: " if pixels else ""
-        raise ImageError(f"{size}{_over(limits)}.") from error
     except Exception as error:  # a damaged file makes the decoders raise nearly any type
-        raise ImageError(_reason(error, data, limits)) from error
+        with quiet_pillow():
+            raise ImageError(printable(_reason(error, data, limits))) from error
 
 
 def _decode_first(data: bytes, limits: Limits) -> Picture:
     page = _deep_tiff(data)
     if page is not None:
         _refuse_large(*tiff.size_of(page), 1, limits)
+        if sniffing.is_cut(data) and not limits.allow_truncated:  # strips that are not there would become black
+            raise ValueError("truncated")
         picture, icc, turned = _deep_tiff_picture(data, page)
         return _finished(picture.noting(*_first_of(tiff.count_pages(data))), icc, turned)
     with _open(data) as image:
         _, _, count = _size(image, limits)
         picture = _pixels(image, data)
+        if image.format == "JPEG2000" and not limits.allow_truncated and sniffing.is_cut(data):
+            raise ValueError("truncated")  # its decoder makes something of what is there
         noted = (*picture.carried.notes, *_first_of(count))
         picture = replace(picture, carried=_carried(image, data)).noting(*noted)
         return _finished(picture, image.info.get("icc_profile"), orientation(image))
@@ -373,6 +372,15 @@ def _upright(picture: Picture, turned: int) -> Picture:
 
 
 def _reason(error: Exception, data: bytes, limits: Limits) -> str:
+    if isinstance(error, RefusedError):
+        return str(error)
+    if isinstance(error, Image.DecompressionBombError):  # found later than by the header
+        pixels = re.search(r"\d+", str(error))
+        return f"{int(pixels[0]) / 1e6:.0f} Mpx: {_over(limits)}." if pixels else f"{_over(limits)}."
+    return _damage(error, data, limits)
+
+
+def _damage(error: Exception, data: bytes, limits: Limits) -> str:
     text = str(error).lower()
     if not data:
         return "the file is empty."

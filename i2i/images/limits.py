@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MAX_PIXELS = 178_956_970  # twice the size at which Pillow begins to warn
+MAX_PIXELS = 178_000_000  # about twice the size at which Pillow begins to warn
 BYTES_PER_PIXEL = 16  # four channels of 32 bit
 ROOM_FOR_METADATA = 64_000_000
 

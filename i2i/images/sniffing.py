@@ -14,6 +14,7 @@ HEADER_OF_AVIF = 65_536  # bytes in which its description stands
 DEPTH_OF_AVIF = {0x00: 8, 0x40: 10, 0x60: 12}  # by high_bitdepth and twelve_bit in the third byte of av1C
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 START_OF_CODE_STREAM, END_OF_CODE_STREAM = b"\xff\x4f\xff\x51", b"\xff\xd9"
+ROOM_FOR_PADDING = 16  # bytes after the end; the two of the end stand nowhere else in a code stream
 CICP_OF_SRGB = bytes((1, 13, 0, 1))  # primaries BT.709, transfer sRGB, RGB, full range
 GAMMA_OF_SRGB = 0.45455
 
@@ -51,7 +52,7 @@ def is_cut(data: bytes) -> bool:
     if data[:4] == b"RIFF":
         return int.from_bytes(data[4:8], "little") + 8 > len(data)
     if data[:4] == START_OF_CODE_STREAM:
-        return not data.endswith(END_OF_CODE_STREAM)
+        return END_OF_CODE_STREAM not in data[-ROOM_FOR_PADDING:]
     if data[4:8] in (b"ftyp", b"jP  "):
         return _ends_in_a_box(data)
     if data.startswith(MAGIC):
@@ -66,9 +67,9 @@ def _ends_in_a_box(data: bytes) -> bool:
         if size == 1:
             size = int.from_bytes(data[place + 8 : place + 16], "big")
         if size < 8:  # 0: to the end
-            return False
+            return data[place + 4 : place + 8] == b"jp2c" and END_OF_CODE_STREAM not in data[-ROOM_FOR_PADDING:]
         place += size
-    return place != len(data)
+    return place > len(data)
 
 
 def _lacks_strips(data: bytes) -> bool:

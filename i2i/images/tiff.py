@@ -21,6 +21,8 @@ WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
 WHOLE, FLOATING = 1, 3
 SIGNED = 2
 PREMULTIPLIED, STRAIGHT = 1, 2
+AXES = ("YX", "SYX", "YXS")  # height, width, channels
+MOST_CHANNELS = 16
 CHANNELS_LEFT_OUT = "its further channels were left out"
 
 
@@ -42,6 +44,8 @@ def deep_page(data: bytes) -> tifffile.TiffPage | None:
         raise UnsupportedTiff(f"{bits}-bit TIFF of photometric {_name(page.photometric)} is not read")
     if page.dtype is None or (page.sampleformat == SIGNED and bits != 32) or page.dtype.kind not in "uif":
         raise UnsupportedTiff(f"TIFF with {bits}-bit samples of kind {_name(page.sampleformat)} is not read")
+    if page.axes not in AXES or page.samplesperpixel > MOST_CHANNELS:  # before they take memory
+        raise UnsupportedTiff(f"TIFF with {page.samplesperpixel} channels and the axes {page.axes} is not read")
     return page
 
 
@@ -95,7 +99,7 @@ def encode_tiff(picture: Picture, icc: bytes | None) -> bytes:
         planarconfig=None if samples.shape[2] == 1 else "contig",
         extrasamples=["unassalpha"] if picture.alpha is not None else None,
         compression="lzw",
-        predictor=True,
+        predictor=samples.dtype.kind == "f" or samples.dtype.itemsize < 8,  # there is none for whole numbers of 64 bit
         iccprofile=icc,
         resolution=None if across is None or down is None else (across, down),
         resolutionunit=None if across is None else "inch",
@@ -108,14 +112,9 @@ def encode_tiff(picture: Picture, icc: bytes | None) -> bytes:
 
 def _planes(values: NDArray[Any], page: tifffile.TiffPage) -> NDArray[Any]:
     """(H, W, C) of whatever order the file has."""
-    axes = page.axes
-    if axes == "YX":
-        return values[:, :, None]
-    if axes == "SYX":
+    if page.axes == "SYX":
         return np.moveaxis(values, 0, -1)
-    if axes == "YXS":
-        return values
-    raise UnsupportedTiff(f"TIFF with the axes {axes} is not read")
+    return values[:, :, None] if page.axes == "YX" else values
 
 
 def _deep_whole(planes: NDArray[Any], page: tifffile.TiffPage) -> tuple[Picture, None, float]:

@@ -200,7 +200,11 @@ class _Batch:
         self.failures: list[Outcome] = []
 
     def go_on(self, plan: Plan) -> None:
-        """Take another plan for the same output."""
+        """Take another plan for the same output; what failed before and is tried again is no failure meanwhile."""
+        again = {job.source for job in plan.jobs}
+        failures = [failure for failure in self.failures if failure.job.source not in again]
+        self.planned -= len(self.failures) - len(failures)
+        self.failures = failures
         self.plan, self.output, self.room = plan, replace(self.output, plan=plan), Room(PIXELS_IN_MEMORY)
 
     def run(self, stop: Callable[[], bool]) -> None:
@@ -254,6 +258,9 @@ class _Batch:
 
     def _read(self, readers: ThreadPoolExecutor, ahead: int) -> Iterator[_Loaded | Outcome]:
         """What was read, in the plan's order, some pictures before they are needed."""
+        if self.plan.jobs and str(self.plan.jobs[0].source) == STREAM:
+            yield self._load(0, self.plan.jobs[0])  # in this thread, where a second Ctrl-C ends the wait for a pipe
+            return
         jobs = iter(enumerate(self.plan.jobs))
         reading: deque[Future[_Loaded | Outcome]] = deque()
         while True:

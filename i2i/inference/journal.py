@@ -218,7 +218,9 @@ def _write_all(handle: int, data: bytes) -> None:
 def _is_same_input(record: Record, source: Path, status: os.stat_result) -> bool:
     if record.source_size != status.st_size:
         return False
-    return record.source_mtime == status.st_mtime_ns or record.source_sha256 == _sha256(source)
+    # Files of one time and size are nothing rare, unpacked from an archive: the time says something of one path alone.
+    same_time = record.source == os.path.abspath(source) and record.source_mtime == status.st_mtime_ns
+    return same_time or record.source_sha256 == _sha256(source)
 
 
 def _sha256(path: Path) -> str:

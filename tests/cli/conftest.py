@@ -113,6 +113,7 @@ def _become_i2i(handles: list[int], arguments: list[str], before: Callable[[], N
             fcntl.ioctl(handles[2], termios.TIOCSCTTY, 0)
         for number, handle in enumerate(handles):
             os.dup2(handle, number)
+        os.closerange(3, 256)  # the other ends of its pipes
         sys.stdin = os.fdopen(0, closefd=False)
         sys.stdout = os.fdopen(1, "w", closefd=False)
         sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)

@@ -143,7 +143,7 @@ def test_a_tiff_with_its_channels_one_after_the_other(kind: str):
 
 
 @pytest.mark.parametrize("mode", ["gray", "RGB", "RGBA"])
-@pytest.mark.parametrize("kind", ["float16", "float32", "float64", "int32", "uint32"])
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64", "int32", "uint32", "uint64"])
 def test_other_tiff_samples_come_back_in_their_own_type(kind: str, mode: str):
     samples = (DEEP[mode] / 65535).astype(kind) if kind.startswith("float") else DEEP[mode].astype(kind)
     picture = decode(tiff(samples), LIMITS)
@@ -170,6 +170,8 @@ def test_values_that_are_not_finite_are_refused():
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
+        (tiff(np.zeros((4, 4, 100), np.uint16), photometric="minisblack"), "TIFF with 100 channels and the axes YXS"),
+        (tiff(np.zeros((1, 16, 16, 16), np.uint16), volumetric=True, tile=(16, 16, 16)), "1 channels and the axes ZYX"),
         (tiff(np.zeros((4, 4), np.int8)), "TIFF with 8-bit samples of kind INT is not read."),
         (tiff(np.zeros((4, 4), np.complex64)), "samples of kind COMPLEXIEEEFP is not read."),
         (tiff(np.zeros((4, 4, 4), np.uint16), photometric="separated", extrasamples=()), "photometric SEPARATED"),

@@ -149,6 +149,16 @@ def test_more_pixels_than_the_format_holds_is_told_before_it_is_tried(format: Fo
     assert decode(encode(Picture(pixels[:, 1:]), format), LIMITS).width == format.largest
 
 
+@pytest.mark.parametrize("size", [(1, 1), (5000, 1), (1, 5000), (300, 2), (70_000, 1)])
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+def test_png_holds_the_narrowest_pictures(size: tuple[int, int], kind: str):
+    white = np.iinfo(kind).max
+    pixels = np.random.default_rng(0).integers(0, white + 1, (*size, 3)).astype(kind)
+    for picture in (Picture(pixels[:, :, :1].copy()), Picture(pixels), Picture(pixels, pixels[:, :, 0].copy())):
+        again = decode(encode(picture, PNG), LIMITS)
+        assert np.array_equal(again.channels(), picture.channels())
+
+
 @pytest.mark.parametrize("jp2", [True, False])
 @pytest.mark.parametrize("kind", ["uint8", "uint16"])
 def test_jpeg_2000_is_without_loss_as_file_and_as_bare_stream(noise: np.ndarray, kind: str, jp2: bool):

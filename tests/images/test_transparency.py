@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,17 @@ def test_one_transparent_colour_becomes_alpha_and_nothing_else_does(mode: str, c
     assert picture.is_gray == (mode in ("1", "L"))
     again = decode(encode(picture.with_pixels(255 - picture.pixels), PNG), LIMITS)
     assert again.alpha.tolist() == [[255, 0]]
+
+
+def test_a_bmp_with_alpha_is_read_whole_and_needs_another_format():
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 5, 4), dtype=np.uint8)
+    masks = struct.pack("<4I", 0xFF << 16, 0xFF << 8, 0xFF, 0xFF << 24)
+    head = struct.pack("<IiiHHIIiiII", 56, 5, 3, 1, 32, 3, 60, 0, 0, 0, 0) + masks
+    body = pixels[::-1, :, [2, 1, 0, 3]].tobytes()
+    picture = decode(b"BM" + struct.pack("<IHHI", 14 + len(head) + 60, 0, 0, 14 + len(head)) + head + body, LIMITS)
+    assert np.array_equal(picture.channels(), pixels)
+    with pytest.raises(CannotHoldError):
+        encode(picture, BMP)
 
 
 @pytest.mark.parametrize("format", [JPEG, BMP, PPM], ids=lambda format: format.name)

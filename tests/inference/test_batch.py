@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,17 @@ def test_a_second_run_does_what_is_missing(tmp_path: Path):
     summary = translate_files(todo, inverted)
     assert (summary.ok, summary.skipped) == (1, 1)
     assert (out / "a.png").stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_another_input_of_the_same_name_size_and_time_is_not_taken_for_done(tmp_path: Path):
+    draw(tmp_path / "x" / "a.bmp", tmp_path / "y" / "a.bmp")
+    for folder in ("x", "y"):
+        os.utime(tmp_path / folder / "a.bmp", (1, 1))
+    translate_files(plan([tmp_path / "x"], tmp_path / "out"), inverted)
+    failure = translate_files(plan([tmp_path / "y"], tmp_path / "out"), inverted).failures[0]
+    assert failure.reason.startswith(
+        f"the output of {tmp_path / 'x' / 'a.bmp'} stands at {tmp_path / 'out' / 'a.bmp'}."
+    )
 
 
 def test_other_work_is_done_anew_in_the_same_place(tmp_path: Path):

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import i2i
-from i2i.config.networks import ResNetConfig
+from i2i.config.networks import CompactConfig, ResNetConfig
 from i2i.errors import ImageError, ModelError, UsageError
 from i2i.images.files import write
 from i2i.images.picture import Picture
@@ -36,12 +36,12 @@ class Watched(nn.Module):
         return self.function(x)
 
 
-def described(config: ResNetConfig | None = None, **other: object) -> ModelInfo:
+def described(config: ResNetConfig | CompactConfig | None = None, **other: object) -> ModelInfo:
     networks = {"a2b": config or ResNetConfig(filters=4, blocks=1)}
     return ModelInfo(directions=("a2b",), networks=networks, **({"multiple": 4, "minimum": 8} | other))
 
 
-def translator(network: nn.Module, config: ResNetConfig | None = None, **other: object) -> Translator:
+def translator(network: nn.Module, config: ResNetConfig | CompactConfig | None = None, **other: object) -> Translator:
     return Translator(network, described(config, **other), "a2b", CPU)
 
 
@@ -200,3 +200,48 @@ def test_i2i_has_no_other_names():
     with pytest.raises(AttributeError, match="module 'i2i' has no attribute 'lod'"):
         i2i.lod  # noqa: B018
     assert {"load", "Translator", "__version__"} <= set(dir(i2i))
+
+
+def doubling(x: Tensor) -> Tensor:
+    return torch.nn.functional.interpolate(x, scale_factor=2, mode="bicubic", align_corners=False)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+def test_an_enlargement_has_no_halo_of_what_was_hidden(kind: str):
+    white = {"uint8": 255, "uint16": 65535, "float32": 1}[kind]
+    pixels = np.zeros((24, 30, 3), dtype=kind)
+    pixels[:] = np.array([0, white, 0], dtype=kind)  # green, hidden
+    alpha = np.zeros((24, 30), dtype=kind)
+    pixels[6:18, 8:20], alpha[6:18, 8:20] = np.array([white, 0, white], dtype=kind), white
+    config = CompactConfig(filters=4, convolutions=0, scale=2)
+    result = translator(Watched(doubling), config, value_range=(0.0, 1.0))(Picture(pixels, alpha))
+    assert (result.width, result.height) == (60, 48)
+    assert result.pixels.dtype == kind
+    assert result.alpha.shape == (48, 60)
+    visible = result.alpha > 0
+    assert result.pixels[visible][:, 1].max() <= white / 255
+    assert result.pixels[visible][:, 0].min() >= white * 254 / 255
+    assert np.array_equal(result.alpha[14:34, 18:38], np.full((20, 20), white, dtype=kind))
+    assert not result.alpha[:8].any()
+
+
+def test_hidden_colours_do_not_reach_the_network():
+    pixels = np.full((8, 8, 3), 200, dtype=np.uint8)
+    alpha = np.full((8, 8), 255, dtype=np.uint8)
+    pixels[2:4, 2:4], alpha[2:4, 2:4] = 0, 0
+    network = Watched()
+    translator(network)(Picture(pixels, alpha))
+    assert ((network.seen + 1) * 127.5).min() > 199
+
+
+@pytest.mark.parametrize("value_range", [(-1.0, 1.0), (0.0, 1.0)])
+def test_all_65536_values_pass_through_unchanged(value_range: tuple[float, float]):
+    ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    run = translator(Watched(), value_range=value_range)
+    assert np.array_equal(run(np.repeat(ramp[:, :, None], 3, axis=2))[:, :, 1], ramp)
+    assert np.array_equal(run(ramp), ramp)  # gray, by luma
+
+
+def test_fractions_pass_through_unchanged():
+    values = np.random.default_rng(0).random((9, 10, 3), dtype=np.float32)
+    assert np.array_equal(translator(Watched(), value_range=(0.0, 1.0))(values), values)

@@ -31,8 +31,8 @@ LOSSY = {"JPEG": 8 / 255, "WEBP": 12 / 255, "AVIF": 8 / 255}
 class Case:
     """A file, and what it shows: samples (H, W, 1 or 3) from 0 to 1 in its own colours, alpha (H, W) or None.
 
-    `tolerance` is the error that is allowed, as a share of white; 0 means exactly. `kind` is the type of sample that the
-    result must have, `icc` the profile of its colours.
+    `tolerance` is the error that is allowed, as a share of white; 0 means exactly. `kind` is the type of sample that
+    the result must have, `icc` the profile of its colours.
     """
 
     name: str
@@ -129,7 +129,8 @@ def _png(draw: np.random.Generator, height: int, width: int) -> Iterator[Case]:
     for channels, mode in ((1, "L"), (2, "LA"), (3, "RGB"), (4, "RGBA")):
         for kind in ("uint8", "uint16"):
             stored = noise(draw, height, width, channels, kind)
-            data = bytes(imagecodecs.png_encode(stored.squeeze(2) if channels == 1 else stored))
+            planes = stored.squeeze(2) if channels == 1 else stored
+            data = bytes(imagecodecs.png_encode(planes, out=2 * stored.nbytes + 10_000))
             yield _case(f"{mode} {kind}", "PNG", data, stored, alpha=channels in (2, 4))
     data, stored = _paletted(draw, height, width, "PNG")
     yield _case("P", "PNG", data, stored)
@@ -377,7 +378,9 @@ def stored_in(data: bytes, format: str) -> tuple[Samples, Samples, str]:
 
 def _planes(data: bytes, format: str) -> Samples:
     if format == "TIFF":
-        values = tifffile.imread(io.BytesIO(data))
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            page = file.pages.first
+            values = page.asarray().reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
     elif format == "JPEG2000":
         values = imagecodecs.jpeg2k_decode(data)
     elif format == "PNG":
