@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from typing import Any, Literal
 
 import click
 
-from i2i.errors import printable
+from i2i.errors import NoRoomError, is_full, printable
 
 Progress = Literal["auto", "plain", "none"]
 
@@ -28,12 +30,19 @@ class Console:
         return "none" if self.quiet else self.asked_progress
 
     def result(self, text: str) -> None:
-        """What was asked for, on stdout. File names in it went through `printable`."""
-        click.echo(text)
+        """What was asked for, on stdout. File names in it went through `printable`. Raises NoRoomError."""
+        try:
+            click.echo(text)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            forget_stdout()
+            hint = "Free space and run the same command again."
+            raise NoRoomError("disk full writing to standard output.", hint=hint) from error
 
     def document(self, value: Any) -> None:
-        """What was asked for with --json: one JSON document on one line of stdout."""
-        click.echo(json.dumps(value))
+        """What was asked for with --json: one JSON document on one line of stdout. Raises NoRoomError."""
+        self.result(json.dumps(value))
 
     def note(self, text: str) -> None:
         """Something good to know, on stderr; nothing when quiet."""
@@ -48,6 +57,11 @@ class Console:
     def error(self, text: str) -> None:
         """What went wrong, on one line of stderr."""
         click.echo(f"i2i: {printable(text)}", err=True)
+
+
+def forget_stdout() -> None:
+    """Python flushes stdout once more at its end, which would fail where writing to it has failed before."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 pass_console = click.make_pass_decorator(Console, ensure=True)

@@ -15,7 +15,7 @@ import click
 from click.exceptions import Exit, NoArgsIsHelpError
 
 from i2i import __version__
-from i2i.cli.console import Console
+from i2i.cli.console import Console, forget_stdout
 from i2i.cli.lazy import LazyGroup
 from i2i.cli.libraries import kept_quiet
 from i2i.errors import I2IError, printable
@@ -87,6 +87,15 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command and give its exit code; an error is printed as one line on stderr."""
     console = Console(shlex.join(["i2i", *arguments]))
     _escape_what_stdout_cannot_print()
+    code = _told(arguments, console)
+    try:
+        sys.stdout.flush()
+    except OSError:  # what could not be written has been told
+        forget_stdout()
+    return code
+
+
+def _told(arguments: Sequence[str], console: Console) -> int:
     try:
         with kept_quiet(console):
             code = _call(list(arguments), console)
@@ -106,7 +115,7 @@ def main(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
-        _forget_stdout()
+        forget_stdout()
         return 141
     except Exception as error:
         console.error(_bug_line(error))
@@ -148,8 +157,3 @@ def _escape_what_stdout_cannot_print() -> None:
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure:
         reconfigure(errors="backslashreplace")
-
-
-def _forget_stdout() -> None:
-    """Python flushes stdout once more at its end, which would complain about the closed pipe."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -34,7 +34,11 @@ T = TypeVar("T")
 
 
 class RefusedError(Exception):
-    """A file that is sound and is refused all the same; the text says why, and what to do."""
+    """A file that is sound and is refused all the same; the text says why."""
+
+
+class TooLargeError(RefusedError):
+    """More pixels than are allowed."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def _decoded(data: bytes, limits: Limits, function: Callable[[bytes, Limits], T]
             return function(data, limits)
     except Exception as error:  # a damaged file makes the decoders raise nearly any type
         with quiet_pillow():
-            raise ImageError(printable(_reason(error, data, limits))) from error
+            raise ImageError(printable(_reason(error, data, limits)), hint=_remedy(error, data, limits)) from error
 
 
 def _decode_first(data: bytes, limits: Limits) -> Picture:
@@ -155,11 +159,11 @@ def _refuse_large(width: int, height: int, count: int, limits: Limits) -> None:
     if width * height * count > limits.max_pixels:
         frames = f"{count} frames of " if count > 1 else ""
         size = f"{frames}{width}x{height}, {width * height * count / 1e6:.0f} Mpx"
-        raise RefusedError(f"{size}: {_over(limits)}.")
+        raise TooLargeError(f"{size}: {_over(limits)}.")
 
 
 def _over(limits: Limits) -> str:
-    return f"over the limit of {limits.max_pixels / 1e6:.0f} Mpx (--max-pixels)"
+    return f"over the limit of {limits.max_pixels / 1e6:.0f} Mpx"
 
 
 def _deep_tiff(data: bytes) -> Any:
@@ -377,10 +381,20 @@ def _reason(error: Exception, data: bytes, limits: Limits) -> str:
     if isinstance(error, Image.DecompressionBombError):  # found later than by the header
         pixels = re.search(r"\d+", str(error))
         return f"{int(pixels[0]) / 1e6:.0f} Mpx: {_over(limits)}." if pixels else f"{_over(limits)}."
-    return _damage(error, data, limits)
+    return _damage(error, data)
 
 
-def _damage(error: Exception, data: bytes, limits: Limits) -> str:
+def _remedy(error: Exception, data: bytes, limits: Limits) -> str | None:
+    """The option of the picture commands that helps."""
+    if isinstance(error, (TooLargeError, Image.DecompressionBombError)):
+        return "--max-pixels allows more."
+    told = _reason(error, data, limits).startswith("truncated") and isinstance(error, OSError)
+    if told and not sniffing.is_cut(data) and not limits.allow_truncated:
+        return "--allow-truncated takes what is there."
+    return None
+
+
+def _damage(error: Exception, data: bytes) -> str:
     text = str(error).lower()
     if not data:
         return "the file is empty."
@@ -394,9 +408,7 @@ def _damage(error: Exception, data: bytes, limits: Limits) -> str:
     if "max_text_chunk" in text or "max_text_memory" in text:
         return "its compressed text or profile is larger than any real one."
     if cut or any(words in text for words in ("truncated", "too small", "not enough")):
-        helps = isinstance(error, OSError) and not cut and not limits.allow_truncated
-        remedy = " (--allow-truncated takes what is there)" if helps else ""
-        return f"truncated: the file ends before its picture does{remedy}."
+        return "truncated: the file ends before its picture does."
     return f"damaged: {first_line(error)}."
 
 

@@ -58,7 +58,7 @@ def read_content(path: Path, limits: Limits) -> FileContent:
                 raise ImageError("cannot be read: it is no regular file.", where=path)
             if before.st_size > limits.max_bytes:
                 size = f"{before.st_size / 1e9:.1f} GB"
-                raise ImageError(f"a file of {size} is more than --max-pixels allows.", where=path)
+                raise ImageError(f"a file of {size} is too large.", where=path, hint="--max-pixels allows more.")
             data = stream.read()
             after = os.fstat(stream.fileno())
     except OSError as error:

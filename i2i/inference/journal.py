@@ -20,15 +20,16 @@ from filelock import FileLock, Timeout
 
 from i2i.errors import ImageError, LockedError, NoRoomError, UsageError, is_full
 from i2i.images.atomic import sync_folder, write_new
-from i2i.inference.plan import PRIVATE
+from i2i.inference.plan import PRIVATE, RealPaths
 
 FREE_SPACE = "Free space and run the same command again."
+PROBE_SECONDS = 0.5  # another shard that begins now may hold it for a moment, for the same reason
 SHARD_LOCK = re.compile(r"lock-\d+-of-(\d+)")
 
 
 @dataclass(frozen=True)
 class Record:
-    """One output: of which input (absolute path, size in bytes, time of change in ns, SHA-256), by which `work`.
+    """One output: of which input (real path, size in bytes, time of change in ns, SHA-256), by which `work`.
 
     `out` is its place in the folder; size, time and SHA-256 of the output show whether it is still the same.
     """
@@ -88,13 +89,13 @@ class Journal:
         self._undo.close()
 
     def outputs(self) -> frozenset[str]:
-        """Absolute paths of all files that were ever written here."""
-        top = os.path.abspath(self.folder)
+        """Real paths of all files that were ever written here."""
+        top = os.path.realpath(self.folder)
         return frozenset(os.path.join(top, out) for out in self._by_out)
 
     def finished(self, source: Path, out: str, work: str) -> Record | None:
         """The record of an output that is there and was made by the same work of the same input, as it is now."""
-        known = [*self._by_source[os.path.abspath(source)], *self._by_out[out]]
+        known = [*self._by_source[RealPaths()(source)], *self._by_out[out]]
         candidates = [record for record in reversed(known) if record.work == work]
         if not candidates:
             return None
@@ -146,9 +147,10 @@ class Journal:
     def _read(self) -> None:
         self._by_source.clear()
         self._by_out.clear()
-        for path in sorted(self._path.parent.glob("journal-*.jsonl")):
-            for record in _records(path):
-                self._know(record)
+        for name in _names(self._path.parent):
+            if name.startswith("journal-") and name.endswith(".jsonl"):
+                for record in _records(self._path.parent / name):
+                    self._know(record)
 
     def _know(self, record: Record) -> None:
         self._by_source[record.source].append(record)
@@ -173,16 +175,24 @@ class Journal:
         for path in sorted(self._lock_path.parent.glob("lock-*")):
             other = SHARD_LOCK.fullmatch(path.name)
             if other and int(other[1]) != self.shard[1]:
-                self._acquire(path).release()
+                self._acquire(path, PROBE_SECONDS).release()
 
-    def _acquire(self, path: Path) -> FileLock:
+    def _acquire(self, path: Path, seconds: float = 0.0) -> FileLock:
         lock = FileLock(path)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=seconds)
         except Timeout:
             what = "another process works on this folder."
             raise LockedError(what, where=self.folder, hint="Wait, or end it.") from None
         return lock
+
+
+def _names(folder: Path) -> list[str]:
+    """The names in a folder; none where it is not there."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
 
 
 def _records(path: Path) -> list[Record]:
@@ -219,7 +229,7 @@ def _is_same_input(record: Record, source: Path, status: os.stat_result) -> bool
     if record.source_size != status.st_size:
         return False
     # Files of one time and size are nothing rare, unpacked from an archive: the time says something of one path alone.
-    same_time = record.source == os.path.abspath(source) and record.source_mtime == status.st_mtime_ns
+    same_time = record.source == RealPaths()(source) and record.source_mtime == status.st_mtime_ns
     return same_time or record.source_sha256 == _sha256(source)
 
 

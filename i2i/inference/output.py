@@ -15,7 +15,7 @@ from i2i.errors import ImageError, NoRoomError, is_full
 from i2i.images.atomic import replace_file, sync_folder, write_new
 from i2i.images.files import FileContent
 from i2i.inference.journal import Journal, Record
-from i2i.inference.plan import STREAM, Job, Plan
+from i2i.inference.plan import STREAM, Job, Plan, RealPaths
 
 Exists = Literal["skip", "overwrite", "error", "number"]
 CHOICES = "Choose --exists overwrite or --exists number, or another folder."
@@ -78,7 +78,7 @@ class Output:
             status = part.stat()
             job.target.parent.mkdir(parents=True, exist_ok=True)
             record = Record(
-                source=os.path.abspath(job.source),
+                source=RealPaths()(job.source),
                 source_size=source.size,
                 source_mtime=source.mtime,
                 source_sha256=source.sha256,
@@ -109,14 +109,14 @@ class Output:
             raise ImageError("the output is there already.", where=job.target, hint=CHOICES)
         if owner == "unknown":
             raise ImageError(f"a file that i2i did not write stands at {job.target}.", where=job.target, hint=CHOICES)
-        if owner.source != os.path.abspath(job.source):
+        if owner.source != RealPaths()(job.source):
             what = f"the output of {owner.source} stands at {job.target}."
             raise ImageError(what, where=job.target, hint=CHOICES)
         return job
 
     def _numbered(self, job: Job, journal: Journal) -> Job:
         """The first of name-2, name-3 and so on where nothing stands, or where this input's own output does."""
-        place, number, own = PurePosixPath(job.name_out), 1, os.path.abspath(job.source)
+        place, number, own = PurePosixPath(job.name_out), 1, RealPaths()(job.source)
         candidate = place
         while not self._may_take(candidate, job, own, journal):
             number += 1

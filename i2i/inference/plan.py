@@ -113,9 +113,9 @@ def plan(
     for root in roots:
         _check_root(root, output, suffix)
     single = len(roots) == 1 and os.path.isfile(roots[0].path) and roots[0].named
-    if single and output.suffix.lower() in SUFFIXES and not output.is_dir():
+    if single and output.suffix.lower() in SUFFIXES and not os.path.isdir(output):
         return _plan_of_one(roots, output, format, suffix, selection)
-    if output.exists() and not output.is_dir():
+    if os.path.exists(output) and not os.path.isdir(output):
         raise UsageError("the output is a file and should be a folder.", where=output)
     search = _Search(selection, own() if any(_holds(root, output) for root in roots) else frozenset())
     files = list(search.files(roots))
@@ -204,14 +204,14 @@ def _plan_of_one(roots: Sequence[_Root], output: Path, format: str | None, suffi
         raise UsageError("- stands for one picture, and goes with one picture.", hint="Leave out the other inputs.")
     if suffix or (format is not None and not to_stream):
         raise UsageError(f"{output} names a file.", hint="Leave out --format and --suffix, or give a folder.")
-    if not to_stream and (output.is_dir() or output.suffix.lower() not in FORMAT_OF_SUFFIX):
+    if not to_stream and (os.path.isdir(output) or output.suffix.lower() not in FORMAT_OF_SUFFIX):
         raise UsageError("one picture needs the name of a picture file here.", where=output, hint="Such as -o out.png")
     source = Path(roots[0].path)
     target = output if not to_stream or format is None else Path(f"{STREAM}{format}")
     jobs = [Job(source, target, str(source), STREAM if to_stream else str(output))]
     if not to_stream:
         _refuse_to_replace_inputs(jobs)
-        if target.exists() and source.exists() and target.samefile(source):
+        if os.path.exists(target) and os.path.exists(source) and target.samefile(source):
             raise UsageError("the output is the input under another name.", where=target, hint="Give another name.")
     return Plan(tuple(jobs), None, selection)
 
@@ -224,6 +224,7 @@ class _Search:
     own: frozenset[str]
     unlisted: list[tuple[str, str]] = field(default_factory=list)
     links: int = 0
+    real: RealPaths = field(default_factory=lambda: RealPaths())
 
     def files(self, roots: Sequence[_Root]) -> Iterator[tuple[str, str]]:
         """(file, its place in the output tree)."""
@@ -231,9 +232,9 @@ class _Search:
         for root in roots:
             found = self._walk(root.path) if os.path.isdir(root.path) else [root.path]
             for path in found:
-                absolute = os.path.abspath(path)
-                if absolute not in seen and absolute not in self.own:
-                    seen.add(absolute)
+                real = self.real(path)
+                if real not in seen and real not in self.own:
+                    seen.add(real)
                     yield path, _place(path, root.base)
 
     def _walk(self, top: str) -> Iterator[str]:
@@ -341,19 +342,26 @@ def _refuse_nothing(inputs: Sequence[str | Path], links: int) -> None:
 
 
 def _refuse_to_replace_inputs(jobs: Sequence[Job]) -> None:
-    folders: dict[str, str] = {}
-
-    def real(path: Path) -> str:
-        folder, name = os.path.split(os.path.abspath(path))
-        if folder not in folders:
-            folders[folder] = os.path.realpath(folder)
-        return os.path.join(folders[folder], name)
-
+    real = RealPaths()
     sources = {real(job.source) for job in jobs}
     for job in jobs:
         if real(job.target) in sources:
             hint = "Give another folder, or --suffix."
             raise UsageError("the output would replace an input.", where=job.target, hint=hint)
+
+
+class RealPaths:
+    """Real folder and own name of paths: the same for all ways to a file, and a link is not what it points to."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def __call__(self, path: str | Path) -> str:
+        """See above."""
+        folder, name = os.path.split(path)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return os.path.join(self._folders[folder], name)
 
 
 def read_stream() -> bytes:

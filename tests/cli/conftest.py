@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from i2i.cli.main import main
+from i2i.cli.main import main, run
 from i2i.config.networks import CompactConfig
 from i2i.images.files import write
 from i2i.images.picture import Picture
@@ -118,7 +118,11 @@ def _become_i2i(handles: list[int], arguments: list[str], before: Callable[[], N
         sys.stdout = os.fdopen(1, "w", closefd=False)
         sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
         before()
-        code = main([*arguments, "--device", "cpu", "--threads", "1"])
+        sys.argv = ["i2i", *arguments, "--device", "cpu", "--threads", "1"]
+        try:
+            run()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
         try:
             sys.stdout.flush()  # as Python does at its end
         except OSError:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from i2i.inference.journal import Journal
 
 Start = Callable[..., Any]
 Gate = Callable[[int], Callable[[], None]]
@@ -132,7 +133,28 @@ def test_of_many_that_begin_at_once_the_tree_is_that_of_one(
     assert len(lines) == 12, "each picture was made once"
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="starts no processes by fork")
+def test_parts_that_begin_at_once_do_not_refuse_each_other_where_another_division_was_before(
+    i2i_process: Start, tiny_model: Path, twelve: Path, tmp_path: Path
+):
+    out = tmp_path / "out"
+    for count in range(10, 40):  # what earlier runs left
+        (out / ".i2i").mkdir(parents=True, exist_ok=True)
+        (out / ".i2i" / f"lock-1-of-{count}").touch()
+    parts = [f"{part}/4" for part in range(1, 5)]
+    processes = [i2i_process("translate", tiny_model, twelve, "-o", out, "--shard", part) for part in parts]
+    assert [process.wait() for process in processes] == [0, 0, 0, 0]
+
+
+def test_what_another_wrote_before_the_folder_was_entered_is_known(
+    i2i_process: Start, tiny_model: Path, twelve: Path, tmp_path: Path
+):
+    early = Journal(tmp_path / "out")
+    assert i2i_process("translate", tiny_model, twelve, "-o", tmp_path / "out").wait() == 0
+    assert len(early.outputs()) == 0
+    with early:
+        assert len(early.outputs()) == 12
+
+
 def test_two_outputs_of_one_input_do_not_know_of_each_other(
     i2i_process: Start, gate: Gate, until: Until, tiny_model: Path, twelve: Path, tmp_path: Path
 ):

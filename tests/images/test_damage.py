@@ -56,7 +56,7 @@ def test_a_truncated_file_is_named(tmp_path: Path, format: Format, kind: str, pa
 def test_what_is_there_of_a_truncated_file_is_taken_on_request(name: str):
     data = sample(BY_NAME[name])
     cut = data[: int(len(data) * 0.8)]
-    with pytest.raises(ImageError, match=r"picture does \(--allow-truncated takes what is there\)\."):
+    with pytest.raises(ImageError, match=r"picture does\. --allow-truncated takes what is there\."):
         decode(cut, LIMITS)
     picture, whole = decode(cut, Limits(allow_truncated=True)), decode(data, LIMITS)
     assert np.array_equal(picture.pixels[-5:], whole.pixels[-5:]) == (name in ("BMP", "TGA"))  # bottom row first
@@ -136,7 +136,7 @@ def bomb(format: Format) -> bytes:
 def test_a_bomb_is_refused_by_its_header(name: str):
     start = time.monotonic()
     for function in (decode, header):
-        with pytest.raises(ImageError, match=r"3600 Mpx: over the limit of 178 Mpx \(--max-pixels\)\."):
+        with pytest.raises(ImageError, match=r"3600 Mpx: over the limit of 178 Mpx\. --max-pixels allows more\."):
             function(bomb(BY_NAME[name]), LIMITS)
     assert time.monotonic() - start < 1
 
@@ -146,7 +146,7 @@ def test_a_frame_larger_than_its_screen_is_refused_too():
     control = b"!\xf9\x04\x08\0\0\0\0"  # to be cleared: Pillow makes a surface of its size while it opens the file
     data = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0) + control + b","
     data += struct.pack("<HHHHB", 0, 0, 60_000, 60_000, 0) + b"\x02\x01\x44\0;"
-    with pytest.raises(ImageError, match=r"3600 Mpx: over the limit of 178 Mpx \(--max-pixels\)\."):
+    with pytest.raises(ImageError, match=r"3600 Mpx: over the limit of 178 Mpx\. --max-pixels allows more\."):
         decode(data, LIMITS)
     assert time.monotonic() - start < 1
 

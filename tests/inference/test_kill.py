@@ -113,6 +113,7 @@ def check_rerun(photos: Path, out: Path, clean: dict[str, bytes | None]) -> None
     assert summary.skipped == len(before)
     assert contents(out) == clean
     assert {path: place for path, place in finished(out).items() if path in before} == before
+    assert batch(photos, out).skipped == PICTURES, "a line of the journal was lost"
     assert sorted(path.name for path in (out / PRIVATE).iterdir()) == ["journal-1-of-1.jsonl", "lock-1-of-1"]
 
 
