@@ -39,6 +39,6 @@ class Interrupt:
         if number not in (signal.SIGINT, signal.SIGTERM):
             self._save = True
         elif self.exit_code is not None:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(128 + number)
         else:
             self.exit_code = 128 + number

@@ -32,8 +32,9 @@ def test_the_second_signal_ends_at_once(first: signal.Signals, second: signal.Si
     before = handlers()
     with Interrupt() as interrupt:
         signal.raise_signal(first)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt) as caught:
             signal.raise_signal(second)
+        assert caught.value.args == (128 + second,)
         assert interrupt.exit_code == 128 + first
     assert handlers() == before
 

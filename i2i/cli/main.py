@@ -112,7 +112,9 @@ def _told(arguments: Sequence[str], console: Console) -> int:
     except click.ClickException as error:
         console.error(_usage_line(error))
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt as stop:  # the second signal says which one it was
+        return stop.args[0] if stop.args else 130
+    except click.Abort:
         return 130
     except BrokenPipeError:
         forget_stdout()

@@ -96,8 +96,8 @@ OPTIONS = [
         type=click.Choice(["skip", "overwrite", "error", "number"]),
         default="skip",
         show_default=True,
-        help="Where a result's file is there: skip passes over what was finished the same way before, makes anew what "
-        "was made otherwise, and never touches files of others.",
+        help="Where a file is in a result's place: skip passes over what was finished the same way before, makes anew "
+        "what was made otherwise, and never touches files of others; number does the same and gives another name then.",
     ),
     click.option(
         "--on-error",

@@ -41,7 +41,7 @@ class Output:
         if self.journal is None:
             self._clear_single(job)
             return job
-        if self.exists == "skip" and self.journal.finished(job.source, job.name_out, self.work):
+        if self.exists in ("skip", "number") and self.journal.finished(job.source, job.name_out, self.work):
             return None
         return self._clear(job, self.journal)
 
@@ -88,6 +88,8 @@ class Output:
                 mtime=status.st_mtime_ns,
                 sha256=hashlib.sha256(data).hexdigest(),
             )
+            if self.exists != "overwrite" and journal.owner(job.name_out) == "unknown":  # it came in the meantime
+                raise self._in_the_way(job)
             journal.add(record)
             os.replace(part, job.target)
             sync_folder(job.target.parent)
@@ -108,11 +110,15 @@ class Output:
         if self.exists == "error":
             raise ImageError("the output is there already.", where=job.target, hint=CHOICES)
         if owner == "unknown":
-            raise ImageError(f"a file that i2i did not write stands at {job.target}.", where=job.target, hint=CHOICES)
+            raise self._in_the_way(job)
         if owner.source != RealPaths()(job.source):
             what = f"the output of {owner.source} stands at {job.target}."
             raise ImageError(what, where=job.target, hint=CHOICES)
         return job
+
+    def _in_the_way(self, job: Job) -> ImageError:
+        what = f"a file that i2i did not write stands at {job.target}."
+        return ImageError(what, where=job.target, hint=CHOICES)
 
     def _numbered(self, job: Job, journal: Journal) -> Job:
         """The first of name-2, name-3 and so on where nothing stands, or where this input's own output does."""

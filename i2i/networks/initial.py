@@ -9,6 +9,8 @@ from i2i.config.networks import Init, NetworkConfig
 
 def initialise(network: nn.Module, config: NetworkConfig) -> None:
     """Draw all weights of a network anew, from torch's global generator."""
+    if next(network.parameters()).is_meta:  # nothing to draw; asking torch all the same takes it a second to prepare
+        return
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             _draw(module.weight, config.init, config.init_gain)

@@ -215,7 +215,7 @@ def test_a_reader_of_json_that_goes_away_ends_it_with_141(
 
 
 def quick_looks() -> None:
-    Watch.__init__.__defaults__ = (0.15,)
+    Watch.__init__.__defaults__ = (0.3,)
 
 
 def test_a_watched_folder_gives_what_is_complete_until_ctrl_c(
@@ -276,7 +276,7 @@ def test_a_watched_folder_with_its_outputs_inside_does_not_take_them(
     call = ["translate", tiny_model, source, "-o", source, "--suffix", "_t", "--watch"]
     process = i2i_process(*call, before=quick_looks)
     until(lambda: (source / "a_t.png").exists())
-    time.sleep(0.6)
+    time.sleep(1.0)
     process.send(signal.SIGTERM)
     assert process.wait() == 143
     assert sorted(path.name for path in source.glob("*.png")) == ["a.png", "a_t.png"]

@@ -62,6 +62,26 @@ def test_what_is_there_is_never_overwritten_unasked(tmp_path: Path):
     assert (tmp_path / "out" / "a.png").read_bytes() != before
 
 
+def test_a_file_that_comes_into_the_way_meanwhile_is_not_overwritten(tmp_path: Path):
+    draw(tmp_path / "in" / "a.png")
+
+    def while_somebody_writes(picture: Picture) -> Picture:
+        (tmp_path / "out" / "a.png").write_bytes(b"mine")
+        return picture
+
+    failure = translate_files(plan([tmp_path / "in"], tmp_path / "out"), while_somebody_writes).failures[0]
+    assert failure.reason.startswith(f"a file that i2i did not write stands at {tmp_path / 'out' / 'a.png'}.")
+    assert (tmp_path / "out" / "a.png").read_bytes() == b"mine"
+
+
+def test_numbered_outputs_are_done_once_too(tmp_path: Path):
+    draw(tmp_path / "in" / "a.png", tmp_path / "out" / "a.png")
+    todo = plan([tmp_path / "in"], tmp_path / "out")
+    assert translate_files(todo, inverted, Options(exists="number")).ok == 1
+    assert translate_files(todo, inverted, Options(exists="number")).skipped == 1
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["a-2.png", "a.png"]
+
+
 def test_a_file_without_a_known_suffix_keeps_its_name_and_format(tmp_path: Path):
     draw(tmp_path / "a.png")
     (tmp_path / "a.png").rename(tmp_path / "scan")
