@@ -10,7 +10,7 @@ from i2i.version import __version__
 if TYPE_CHECKING:
     from i2i.api import resume, train, translate
     from i2i.inference.batch import Options
-    from i2i.inference.plan import Selection
+    from i2i.inference.inputs import Selection
     from i2i.inference.translator import Translator, load
 
 __all__ = ["Options", "Selection", "Translator", "__version__", "load", "resume", "train", "translate"]
@@ -18,7 +18,7 @@ __all__ = ["Options", "Selection", "Translator", "__version__", "load", "resume"
 # name -> module; torch is loaded only when something that needs it is asked for
 _HOMES = {
     "Options": "i2i.inference.batch",
-    "Selection": "i2i.inference.plan",
+    "Selection": "i2i.inference.inputs",
     "Translator": "i2i.inference.translator",
     "load": "i2i.inference.translator",
     "resume": "i2i.api",

@@ -29,7 +29,7 @@ from i2i.engine.runfolder import RunFolder
 from i2i.engine.start import start_from
 from i2i.errors import ConfigError, NoRoomError, UsageError, printable
 from i2i.inference.batch import Options, Outcome, Summary, plan_files, translate_files
-from i2i.inference.plan import Selection
+from i2i.inference.inputs import Selection
 from i2i.inference.translator import load as load_translator
 from i2i.methods.base import Method
 from i2i.methods.build import build_method

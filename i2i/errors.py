@@ -18,6 +18,8 @@ import errno
 from os import PathLike
 from unicodedata import category
 
+FREE_SPACE = "Free space and run the same command again."
+
 
 class I2IError(Exception):
     """What happened, where, and what to do: one line for a person.

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import click
 
-from i2i.errors import NoRoomError, is_full, printable
+from i2i.errors import FREE_SPACE, NoRoomError, is_full, printable
 
 Progress = Literal["auto", "plain", "none"]
 
@@ -37,8 +37,7 @@ class Console:
             if not is_full(error):
                 raise
             forget_stdout()
-            hint = "Free space and run the same command again."
-            raise NoRoomError("disk full writing to standard output.", hint=hint) from error
+            raise NoRoomError("disk full writing to standard output.", hint=FREE_SPACE) from error
 
     def document(self, value: Any) -> None:
         """What was asked for with --json: one JSON document on one line of stdout. Raises NoRoomError."""

@@ -20,7 +20,8 @@ from i2i.interrupt import Interrupt
 if TYPE_CHECKING:
     from i2i.inference.batch import Options, Outcome, Summary
     from i2i.inference.forecast import Forecast
-    from i2i.inference.plan import Plan, Selection
+    from i2i.inference.inputs import Selection
+    from i2i.inference.plan import Plan
     from i2i.inference.translator import Translator
 
 FORMATS = {"same": None, "png": ".png", "jpg": ".jpg", "webp": ".webp", "avif": ".avif", "tiff": ".tiff"}
@@ -77,8 +78,8 @@ OPTIONS = [
     click.option(
         "--recursive/--no-recursive", default=True, show_default=True, help="Search folders to the bottom; mirrored."
     ),
-    click.option("--include", metavar="GLOB", multiple=True, help="Only files of this name or path. Repeatable."),
-    click.option("--exclude", metavar="GLOB", multiple=True, help="No files of this name or path. Repeatable."),
+    click.option("--include", metavar="GLOB", multiple=True, help="In folders, patterns, lists: only these."),
+    click.option("--exclude", metavar="GLOB", multiple=True, help="In folders, patterns, lists: none of these."),
     click.option(
         "--symlinks", type=click.Choice(["skip", "follow"]), default="skip", show_default=True, help="Links in folders."
     ),
@@ -168,7 +169,7 @@ class PictureRun:
     def __init__(self, console: Console, verb: str, asked: dict[str, Any]) -> None:
         from i2i.images.limits import Limits
         from i2i.inference.batch import Options, plan_files
-        from i2i.inference.plan import Selection
+        from i2i.inference.inputs import Selection
 
         self.console, self.verb, self.asked = console, verb, asked
         self.output: Path = asked["output"]
@@ -210,10 +211,11 @@ class PictureRun:
             return self._forecast(translator)
         with Interrupt() as interrupt:
             summary = self._translate(translator, interrupt)
-        self._conclude(summary)
-        if interrupt.exit_code and (summary.not_tried or self.asked["watch"]):
+        stopped = interrupt.exit_code if summary.not_tried or self.asked["watch"] else None
+        self._conclude(summary, stopped or summary.exit_code)
+        if stopped:
             hint = f"Go on: {self.console.command}"
-            raise StoppedError("stopped; what was begun is finished.", hint=hint, exit_code=interrupt.exit_code)
+            raise StoppedError("stopped; what was begun is finished.", hint=hint, exit_code=stopped)
         return summary.exit_code
 
     def _planned(self) -> Plan:
@@ -230,6 +232,8 @@ class PictureRun:
             raise UsageError("--json and -o - both need standard output.", hint="Leave one of them out.")
         if self.asked["watch"] and (to_stdout or "-" in self.asked["inputs"]):
             raise UsageError("--watch is for folders.", hint="Leave it out.")
+        if self.asked["dry_run"] and "-" in self.asked["inputs"]:
+            raise UsageError("--dry-run cannot look at standard input.", hint="Leave it out.")
 
     def _translate(self, translator: Translator, interrupt: Interrupt) -> Summary:
         from i2i.inference.batch import translate_files
@@ -254,7 +258,11 @@ class PictureRun:
             progress.total += len(more.jobs)
             return more
 
-        watch = Watch(self.plan, self._planned, stop)
+        def note(problem: str) -> None:
+            with progress.aside():
+                self.console.note(printable(problem))
+
+        watch = Watch(self.plan, self._planned, stop, note)
         try:
             return translate_files(
                 self.plan,
@@ -281,10 +289,12 @@ class PictureRun:
             self.console.result("Nothing was written.")
         return 3 if found.failures else 0
 
-    def _conclude(self, summary: Summary) -> None:
+    def _conclude(self, summary: Summary, exit_code: int) -> None:
         console = self.console
+        if summary.problem:
+            console.error(summary.problem)
         if console.json:
-            console.document(summary.as_json())
+            console.document(summary.as_json(exit_code))
             return
         tell = console.note if str(self.output) == "-" else console.result
         if not console.quiet:
@@ -294,8 +304,9 @@ class PictureRun:
                 console.error(f"{failure.job.name_in}: {failure.reason}")
             else:
                 tell(printable(f"  {failure.job.name_in}   {failure.reason}"))
-        if len(summary.failures) > SHOWN_FAILURES and not console.quiet:
-            tell(f"  and {grouped(len(summary.failures) - SHOWN_FAILURES)} more")
+        if len(summary.failures) > SHOWN_FAILURES:
+            more = f"and {grouped(len(summary.failures) - SHOWN_FAILURES)} more"
+            console.error(more) if console.quiet else tell(f"  {more}")
 
     def _counts(self, summary: Summary) -> str:
         from i2i.inference.batch import failures_file

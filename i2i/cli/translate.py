@@ -21,8 +21,8 @@ def translate(context: click.Context, console: Console, /, **asked: Any) -> None
 
     An INPUT is a picture, a folder (searched to the bottom and mirrored in OUT), a pattern, - (standard input) or
     @list (a file that names inputs). Size, format, depth, alpha, colours and metadata are kept; inputs are never
-    changed. The same command again does only what is missing. A file that cannot be read is passed over and named at
-    the end: exit code 3, and the list is OUT/i2i-errors.jsonl.
+    changed. Into a folder, the same command again does only what is missing. A file that cannot be read is passed
+    over and named at the end: exit code 3, and the list is OUT/i2i-errors.jsonl.
     """
     from i2i.models.info import choose_direction, read_info
     from i2i.models.shipped import resolve

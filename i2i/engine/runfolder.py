@@ -26,7 +26,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from i2i.errors import LockedError, NoRoomError, UsageError
+from i2i.errors import FREE_SPACE, LockedError, NoRoomError, UsageError
 from i2i.images.atomic import replace_file
 
 WRITTEN = re.compile(r"step-\d+(\.jpg)?")  # samples and checkpoints
@@ -163,4 +163,4 @@ def _append(path: Path, record: dict[str, Any]) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise NoRoomError("disk full.", where=path, hint="Free space and run the same command again.") from error
+        raise NoRoomError("disk full.", where=path, hint=FREE_SPACE) from error

@@ -7,7 +7,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from i2i.errors import NoRoomError, is_full
+from i2i.errors import FREE_SPACE, NoRoomError, is_full
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -25,7 +25,7 @@ def replace_file(path: Path, data: bytes) -> None:
     except OSError as error:
         if is_full(error):
             need = f"disk full, {len(data) / 1e6:.1f} MB needed."
-            raise NoRoomError(need, where=path, hint="Free space and run the same command again.") from error
+            raise NoRoomError(need, where=path, hint=FREE_SPACE) from error
         raise
     finally:
         part.unlink(missing_ok=True)

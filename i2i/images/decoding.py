@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import imagecodecs
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, JpegImagePlugin
 
 from i2i.errors import ImageError, printable
 from i2i.images import sniffing, tiff
@@ -18,8 +18,9 @@ from i2i.images.formats import DECODERS
 from i2i.images.limits import Limits
 from i2i.images.metadata import clean_exif, clean_xmp, dpi_of, exif_of_tiff, orientation, xmp_of
 from i2i.images.picture import Carried, JpegTables, Picture, Samples
-from i2i.images.profiles import ProfileError, check_way_back, cmyk_to_srgb, fits, to_srgb
+from i2i.images.profiles import ProfileError, check_way_back, fits, print_to_srgb, to_srgb
 from i2i.images.quiet import quiet_pillow
+from i2i.images.reasons import RefusedError, TooLargeError, over, reason, remedy
 
 if "HEIF" in DECODERS:
     import pi_heif
@@ -33,14 +34,6 @@ COMMENT = re.compile(rb"#[^\n]*")
 T = TypeVar("T")
 
 
-class RefusedError(Exception):
-    """A file that is sound and is refused all the same; the text says why."""
-
-
-class TooLargeError(RefusedError):
-    """More pixels than are allowed."""
-
-
 @dataclass(frozen=True)
 class Frames:
     """Pictures shown one after the other, each for so many milliseconds; the whole `loop` times, 0 for ever."""
@@ -52,7 +45,12 @@ class Frames:
 
 def decode(data: bytes, limits: Limits) -> Picture:
     """The picture of a file's bytes, upright and in sRGB; the first of several. Raises ImageError."""
-    return _decoded(data, limits, _decode_first)
+    if not limits.allow_truncated:
+        return _decoded(data, limits, _decode_first)
+    try:
+        return decode(data, replace(limits, allow_truncated=False))
+    except ImageError:  # only now: a file that is whole is read as ever
+        return _decoded(data, limits, _decode_first).noting("truncated: what is there was taken")
 
 
 def decode_frames(data: bytes, limits: Limits) -> Frames | Picture:
@@ -82,7 +80,7 @@ def _decoded(data: bytes, limits: Limits, function: Callable[[bytes, Limits], T]
             return function(data, limits)
     except Exception as error:  # a damaged file makes the decoders raise nearly any type
         with quiet_pillow():
-            raise ImageError(printable(_reason(error, data, limits)), hint=_remedy(error, data, limits)) from error
+            raise ImageError(printable(reason(error, data, limits)), hint=remedy(error, data, limits)) from error
 
 
 def _decode_first(data: bytes, limits: Limits) -> Picture:
@@ -159,11 +157,7 @@ def _refuse_large(width: int, height: int, count: int, limits: Limits) -> None:
     if width * height * count > limits.max_pixels:
         frames = f"{count} frames of " if count > 1 else ""
         size = f"{frames}{width}x{height}, {width * height * count / 1e6:.0f} Mpx"
-        raise TooLargeError(f"{size}: {_over(limits)}.")
-
-
-def _over(limits: Limits) -> str:
-    return f"over the limit of {limits.max_pixels / 1e6:.0f} Mpx"
+        raise TooLargeError(f"{size}: {over(limits)}.")
 
 
 def _deep_tiff(data: bytes) -> Any:
@@ -275,7 +269,7 @@ def _from_print(image: Image.Image) -> Picture:
         notes.append("CMYK without Adobe's marker: its colours may be inverted")
     try:
         if profile:
-            return Picture.from_pil(cmyk_to_srgb(image, profile)).noting(*notes)
+            return Picture.from_pil(print_to_srgb(image, profile)).noting(*notes)
     except ProfileError as error:
         notes.append(f"{error}: ignored")
     return Picture.from_pil(image.convert("RGB")).noting(*notes)
@@ -373,46 +367,3 @@ def _upright(picture: Picture, turned: int) -> Picture:
 
     alpha = None if picture.alpha is None else turn(picture.alpha)
     return replace(picture, pixels=turn(picture.pixels), alpha=alpha)
-
-
-def _reason(error: Exception, data: bytes, limits: Limits) -> str:
-    if isinstance(error, RefusedError):
-        return str(error)
-    if isinstance(error, Image.DecompressionBombError):  # found later than by the header
-        pixels = re.search(r"\d+", str(error))
-        return f"{int(pixels[0]) / 1e6:.0f} Mpx: {_over(limits)}." if pixels else f"{_over(limits)}."
-    return _damage(error, data)
-
-
-def _remedy(error: Exception, data: bytes, limits: Limits) -> str | None:
-    """The option of the picture commands that helps."""
-    if isinstance(error, (TooLargeError, Image.DecompressionBombError)):
-        return "--max-pixels allows more."
-    told = _reason(error, data, limits).startswith("truncated") and isinstance(error, OSError)
-    if told and not sniffing.is_cut(data) and not limits.allow_truncated:
-        return "--allow-truncated takes what is there."
-    return None
-
-
-def _damage(error: Exception, data: bytes) -> str:
-    text = str(error).lower()
-    if not data:
-        return "the file is empty."
-    if isinstance(error, UnidentifiedImageError) and sniffing.is_heic(data) and "HEIF" not in DECODERS:
-        return "HEIC is read with an addition: pip install 'i2i-toolkit[heif]'."
-    cut = sniffing.is_cut(data)
-    if isinstance(error, UnidentifiedImageError) and not cut:
-        return f"no picture in a known format ({', '.join(DECODERS)}), or damaged at its beginning."
-    if isinstance(error, MemoryError):
-        return "there is not enough memory for it."
-    if "max_text_chunk" in text or "max_text_memory" in text:
-        return "its compressed text or profile is larger than any real one."
-    if cut or any(words in text for words in ("truncated", "too small", "not enough")):
-        return "truncated: the file ends before its picture does."
-    return f"damaged: {first_line(error)}."
-
-
-def first_line(error: Exception) -> str:
-    """What an error of a library says, on one line."""
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0].rstrip(".")

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 from dataclasses import replace
-from typing import Any
+from typing import Any, BinaryIO
 
 import imagecodecs
 import numpy as np
 from PIL import Image, PngImagePlugin
 
 from i2i.errors import ImageError
-from i2i.images.decoding import Frames, first_line
+from i2i.images.decoding import Frames
 from i2i.images.formats import GIF, PNG, TIFF, WEBP, CannotHoldError, Format, fitted, misfit
 from i2i.images.metadata import MetadataKept, reduced
 from i2i.images.picture import Carried, Picture
 from i2i.images.profiles import fits, from_srgb, srgb
 from i2i.images.quiet import quiet_pillow
+from i2i.images.reasons import first_line
 from i2i.images.tiff import encode_tiff
 
 QUALITY = 95
@@ -42,14 +44,16 @@ def encode(
     `profile` keep goes back to the colours of the source's profile, srgb stays in sRGB and says so in the file.
     Raises CannotHoldError when the format cannot hold the picture, ImageError when the encoder fails.
     """
-    reason = misfit(picture, format)
-    if reason:
-        raise CannotHoldError(f"{format.name} cannot hold {reason}.", hint=_others(format, PNG, WEBP, TIFF))
-    picture = fitted(replace(picture, carried=reduced(picture.carried, metadata)), format)
     try:
+        reason = misfit(picture, format)
+        if reason:
+            raise CannotHoldError(f"{format.name} cannot hold {reason}.", hint=_others(format, PNG, WEBP, TIFF))
+        picture = fitted(replace(picture, carried=reduced(picture.carried, metadata)), format)
         with quiet_pillow():
             picture, icc = _in_own_colours(picture, format, profile)
             return _encode(picture, format, icc, quality, jp2)
+    except CannotHoldError:
+        raise
     except Exception as error:  # the encoders' limits come as ValueError, OSError, RuntimeError, OverflowError
         raise ImageError(f"cannot be written as {format.name}: {first_line(error)}.") from error
 
@@ -115,9 +119,17 @@ def _encode(picture: Picture, format: Format, icc: bytes | None, quality: int | 
 
 
 def _saved(image: Image.Image, format: str, options: dict[str, Any]) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format, **options)
-    return buffer.getvalue()
+    with _file_in_memory() as file:
+        image.save(file, format, **options)
+        file.seek(0)
+        return file.read()
+
+
+def _file_in_memory() -> BinaryIO:
+    """Pillow encodes a JPEG without Python's lock, beside other threads, where it is given a file of the system."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("picture"), "w+b")
+    return io.BytesIO()
 
 
 def _options(carried: Carried, format: str, icc: bytes | None, quality: int | None, jp2: bool) -> dict[str, Any]:
@@ -204,6 +216,8 @@ def _encode_frames(frames: Frames, format: Format, quality: int | None, metadata
         options |= {"disposal": 2, "optimize": False} | ({} if frames.loop == 1 else {"loop": max(frames.loop - 1, 0)})
     else:
         options |= {"loop": frames.loop} | _options(carried, format.name, icc, quality, jp2=True)
+    if format is PNG and carried.dpi:
+        options["dpi"] = carried.dpi
     if format is PNG:
         options |= {"compress_level": PNG_LEVEL, "pnginfo": _png_info(carried)}
         options |= {key: value for key, value in (("icc_profile", icc), ("exif", carried.exif)) if value}

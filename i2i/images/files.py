@@ -6,9 +6,11 @@ import hashlib
 import logging
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from i2i.errors import ImageError
 from i2i.images.atomic import replace_file
@@ -20,7 +22,7 @@ from i2i.images.metadata import MetadataKept
 from i2i.images.picture import Picture
 
 ProfileKept = Literal["keep", "srgb"]
-BEGINNING = 1 << 20  # bytes in which nearly every file says its size
+BEGINNING = 1 << 16  # bytes in which nearly every file says its size
 
 for library in ("PIL", "tifffile"):
     logging.getLogger(library).addHandler(logging.NullHandler())
@@ -51,11 +53,7 @@ def read(path: str | os.PathLike[str], limits: Limits = Limits()) -> Picture:  #
 def read_content(path: Path, limits: Limits) -> FileContent:
     """The bytes of a regular file; a pipe or device raises ImageError instead of waiting for ever."""
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(handle, "rb") as stream:
-            before = os.fstat(stream.fileno())
-            if not stat.S_ISREG(before.st_mode):
-                raise ImageError("cannot be read: it is no regular file.", where=path)
+        with _regular_file(path) as (stream, before):
             if before.st_size > limits.max_bytes:
                 size = f"{before.st_size / 1e9:.1f} GB"
                 raise ImageError(f"a file of {size} is too large.", where=path, hint="--max-pixels allows more.")
@@ -68,6 +66,16 @@ def read_content(path: Path, limits: Limits) -> FileContent:
     return content_of(data, before.st_mtime_ns)
 
 
+@contextmanager
+def _regular_file(path: Path) -> Iterator[tuple[BinaryIO, os.stat_result]]:
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError("cannot be read: it is no regular file.", where=path)
+        yield stream, status
+
+
 def content_of(data: bytes, mtime: int = 0) -> FileContent:
     """Bytes that come from somewhere else, as if they were of a file."""
     return FileContent(data, mtime, hashlib.sha256(data).hexdigest(), len(data))
@@ -76,10 +84,7 @@ def content_of(data: bytes, mtime: int = 0) -> FileContent:
 def read_size(path: Path, limits: Limits) -> tuple[int, int]:
     """Width and height by a file's header alone. Raises ImageError."""
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(handle, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise ImageError("cannot be read: it is no regular file.", where=path)
+        with _regular_file(path) as (stream, _):
             try:
                 return header(stream.read(BEGINNING), limits)[:2]
             except ImageError:  # a TIFF may describe itself at its end

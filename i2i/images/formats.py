@@ -54,7 +54,6 @@ SUFFIXES = frozenset(FORMAT_OF_SUFFIX) | frozenset(WRITTEN_AS)
 # Only these decoders run: a file's content chooses its decoder, and some (EPS, FLI, PSD ...) start other programs or
 # are doors for attacks. MPO comes with JPEG.
 DECODERS = (*BY_NAME, *(["HEIF"] if find_spec("pi_heif") else []))
-SUFFIX_OF_FORMAT = {format.name: suffix for suffix, format in reversed(FORMAT_OF_SUFFIX.items())} | {"HEIF": ".jpg"}
 COLOURS_OF_GIF = 256
 
 

@@ -29,6 +29,8 @@ ORIENTATION = re.compile(
 THUMBNAILS = re.compile(rb"<(xmp|xap):Thumbnails\b.*?</\1:Thumbnails>", re.DOTALL)
 GPS = re.compile(rb"""\s*exif:GPS\w+\s*=\s*("[^"]*"|'[^']*')|<exif:(GPS\w+)\b[^>]*?(/>|>.*?</exif:\2>)""", re.DOTALL)
 
+PLACE = re.compile(rb"gps|latitude|longitude|geo:", re.IGNORECASE)
+
 
 def orientation(image: Image.Image) -> int:
     """1 to 8 as EXIF (or XMP) says; 1 where it says nothing or nonsense."""
@@ -80,8 +82,8 @@ def _exif_without_place(exif: bytes | None) -> bytes | None:
 
 def _xmp_without_place(xmp: bytes | None) -> bytes | None:
     stripped = GPS.sub(b"", xmp) if xmp else None
-    # place in a form that is not known: better nothing at all
-    return None if stripped is None or b"GPS" in stripped else stripped
+    # place in a form that is not known, or letters of two bytes: better nothing at all
+    return None if stripped is None or b"\0" in stripped or PLACE.search(stripped) else stripped
 
 
 def xmp_of(image: Image.Image) -> bytes | None:

@@ -96,7 +96,7 @@ def is_srgb(icc: bytes) -> bool:
         return False
 
 
-def cmyk_to_srgb(image: Image.Image, icc: bytes) -> Image.Image:
+def print_to_srgb(image: Image.Image, icc: bytes) -> Image.Image:
     """A CMYK or Lab image of Pillow as RGB through its profile. Raises ProfileError."""
     if space(icc) != {"CMYK": "CMYK", "LAB": "Lab"}.get(image.mode):
         raise ProfileError(f"its colour profile is for {space(icc) or 'nothing known'}, not for {image.mode}")

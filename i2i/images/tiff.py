@@ -25,6 +25,8 @@ AXES = ("YX", "SYX", "YXS")  # height, width, channels
 MOST_CHANNELS = 16
 CHANNELS_LEFT_OUT = "its further channels were left out"
 
+HIGHLIGHTS = 99  # percent of the values that are not above white
+
 
 class UnsupportedTiff(Exception):
     """A TIFF of a kind that is not read; the text says which."""
@@ -67,7 +69,8 @@ def decode_deep(data: bytes, page: tifffile.TiffPage) -> tuple[Picture, str | No
     """The picture of such a page, its own type of sample where it is none of a picture's, and its value of white.
 
     Whole numbers of 9 to 16 bit count to their highest. A file does not say what white is for the others: fractions
-    count to 1, 255 or 65535, the first that no value exceeds, 32-bit whole numbers to 65535; else to the highest value.
+    count to 1, 255 or 65535, the first that 99 % of the values keep to, 32-bit whole numbers to 65535 where none is
+    above; else to the highest value.
     """
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         values = file.pages.first.asarray()
@@ -80,7 +83,12 @@ def decode_deep(data: bytes, page: tifffile.TiffPage) -> tuple[Picture, str | No
     unit = np.clip(planes / white, 0, 1).astype(np.float32)
     if page.photometric == WHITE_IS_ZERO:
         unit[:, :, 0] = 1 - unit[:, :, 0]
-    return _picture(unit, page), None if planes.dtype == np.float32 and white == 1 else planes.dtype.name, white
+    picture = _picture(unit, page)
+    if planes.dtype.kind == "f" and white != 1:
+        picture = picture.noting(f"white was taken to be {white:g}")
+    if planes.max() > white:
+        picture = picture.noting("values above white were cut")
+    return picture, None if planes.dtype == np.float32 and white == 1 else planes.dtype.name, white
 
 
 def encode_tiff(picture: Picture, icc: bytes | None) -> bytes:
@@ -147,9 +155,10 @@ def _picture(planes: Samples, page: tifffile.TiffPage) -> Picture:
 
 
 def _white(planes: NDArray[Any]) -> float:
-    highest = float(planes.max())
-    usual = (1.0, 255.0, 65535.0) if planes.dtype.kind == "f" else (65535.0,)
-    return next((white for white in usual if highest <= white), highest)
+    if planes.dtype.kind != "f":
+        return max(65535.0, float(planes.max()))
+    bright = float(np.percentile(planes, HIGHLIGHTS))
+    return next((white for white in (1.0, 255.0, 65535.0) if bright <= white), float(planes.max()))
 
 
 def _own_type(picture: Picture) -> NDArray[Any]:

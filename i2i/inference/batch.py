@@ -22,9 +22,10 @@ from i2i.images.formats import BY_NAME, FORMAT_OF_SUFFIX, PNG, CannotHoldError, 
 from i2i.images.limits import Limits
 from i2i.images.metadata import MetadataKept
 from i2i.images.picture import Picture
+from i2i.inference.inputs import STREAM, Selection, read_stream
 from i2i.inference.journal import Journal
 from i2i.inference.output import Exists, Output
-from i2i.inference.plan import STREAM, Job, Plan, Selection, plan, read_stream
+from i2i.inference.plan import Job, Plan, plan
 from i2i.inference.room import Room
 
 Translate = Callable[[Picture], Picture]
@@ -54,7 +55,7 @@ class Options:
         other = asdict(self)
         for name in ("exists", "on_error", "jobs"):
             del other[name]
-        del other["limits"]["max_pixels"]
+        del other["limits"]  # they decide whether there is an output, not what is in it
         return other
 
 
@@ -92,17 +93,19 @@ class Summary:
     failures: tuple[Outcome, ...]
     as_png: int = 0
     not_tried: int = 0
+    problem: str = ""  # why the failures could not be listed in a file
 
     @property
     def exit_code(self) -> int:
         """0 when all is done, 3 when something failed."""
-        return 3 if self.failures else 0
+        return 3 if self.failures or self.problem else 0
 
-    def as_json(self) -> dict[str, Any]:
-        """The last event that `--json` prints."""
+    def as_json(self, exit_code: int | None = None) -> dict[str, Any]:
+        """The last event that `--json` prints; `exit_code` is the process's where it is another."""
         failed = len(self.failures)
         event = {"event": "summary", "ok": self.ok, "skipped": self.skipped, "failed": failed}
-        return event | {"not_tried": self.not_tried, "exit": self.exit_code, "schema": 1}
+        code = self.exit_code if exit_code is None else exit_code
+        return event | {"not_tried": self.not_tried, "exit": code, "schema": 1}
 
 
 def translate_files(
@@ -128,14 +131,17 @@ def translate_files(
         batch = _Batch(plan, translate, options, output, report)
         try:
             batch.run(stop)
-            while following and not stop() and (more := following()).jobs:
+            while following and not stop() and not batch.is_over() and (more := following()).jobs:
                 batch.go_on(more)
                 batch.run(stop)
         except BaseException:
             with suppress(I2IError, OSError):  # what happened first is what a person must hear of
                 batch.list_failures()
             raise
-        batch.list_failures()
+        try:
+            batch.list_failures()
+        except I2IError as error:
+            return replace(batch.summary(), problem=str(error))
         return batch.summary()
 
 
@@ -181,7 +187,8 @@ def failures_file(plan: Plan) -> Path | None:
 class _Loaded:
     """A picture on its way: where it goes, its file without the data, what was decoded, since when."""
 
-    job: Job
+    planned: Job
+    job: Job  # with the name that its output gets
     file: FileContent
     decoded: Picture | Frames
     start: float
@@ -223,6 +230,10 @@ class _Batch:
                 self.room.close()
                 readers.shutdown(cancel_futures=True)
 
+    def is_over(self) -> bool:
+        """Whether it ends after a failure."""
+        return bool(self.failures) and self.options.on_error == "stop"
+
     def summary(self) -> Summary:
         """What became of everything that was planned."""
         ok, skipped = self.counts["ok"], self.counts["skipped"]
@@ -251,7 +262,7 @@ class _Batch:
             writing.append(self._translated(loaded, writers))
             while len(writing) > threads or (writing and writing[0].done()):
                 self._count(writing.popleft().result())
-            if stop() or (self.failures and self.options.on_error == "stop"):
+            if stop() or self.is_over():
                 break
         while writing:
             self._count(writing.popleft().result())
@@ -278,11 +289,11 @@ class _Batch:
                 if cleared is None:
                     return Outcome(job, "skipped")
                 is_stream = str(job.source) == STREAM
-                file = content_of(read_stream()) if is_stream else read_content(job.source, limits)
+                file = content_of(read_stream(limits.max_bytes)) if is_stream else read_content(job.source, limits)
                 width, height, count = header(file.data, limits)
                 turn.enter(width * height * (count if self.options.frames == "all" else 1))
                 decoded = (decode_frames if self.options.frames == "all" else decode)(file.data, limits)
-                return _Loaded(cleared, replace(file, data=b""), decoded, start, turn.pixels or 0)
+                return _Loaded(job, cleared, replace(file, data=b""), decoded, start, turn.pixels or 0)
         except ImageError as error:
             return _failed(job, error, start)
 
@@ -316,7 +327,7 @@ class _Batch:
             except CannotHoldError as error:
                 if self.plan.folder is None:
                     raise
-                job = self.output.renamed_to_png(job)
+                job = self.output.renamed_to_png(loaded.planned)
                 data = self._encoded(made, PNG, job)
                 notes = (*notes, f"{error.what.rstrip('.')}: written as {job.name_out}")
             self.output.store(job, data, loaded.file)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from i2i.errors import ImageError
-from i2i.images.decoding import decode
+from i2i.images.decoding import decode, header
 from i2i.images.encoding import encode
 from i2i.images.files import read_content, read_size
 from i2i.images.formats import FORMAT_OF_SUFFIX, PNG, CannotHoldError
@@ -61,14 +61,17 @@ def forecast(plan: Plan, translate: Callable[[Picture], Picture], options: Optio
     failures = [(folder, reason) for folder, reason in plan.unlisted]
     with ThreadPoolExecutor() as threads:
         looks = [(job, threads.submit(look, job)) for job in plan.jobs]
-        for job, future in looks:
-            try:
-                pixels = future.result()
-            except ImageError as error:
-                failures.append((job.name_in, error.what))
-                continue
-            if pixels is not None:
-                sizes[job] = pixels
+        try:
+            for job, future in looks:
+                try:
+                    pixels = future.result()
+                except ImageError as error:
+                    failures.append((job.name_in, error.what))
+                    continue
+                if pixels is not None:
+                    sizes[job] = pixels
+        finally:
+            threads.shutdown(cancel_futures=True)  # Ctrl-C: not all the others first
     total = sum(sizes.values())
     seconds, size = _measured(sizes, translate, options)
     left = None if seconds is None else seconds * total
@@ -84,6 +87,9 @@ def forecast(plan: Plan, translate: Callable[[Picture], Picture], options: Optio
 
 
 def _pixels(job: Job, options: Options) -> int:
+    if options.frames == "all":  # how many there are stands all over the file
+        width, height, count = header(read_content(job.source, options.limits).data, options.limits)
+        return width * height * count
     width, height = read_size(job.source, options.limits)
     return width * height
 
@@ -97,12 +103,13 @@ def _measured(
     for job in by_size[len(by_size) // 2 :: -max(1, len(by_size) // 2 // SAMPLES)][:SAMPLES]:
         start = time.perf_counter()
         try:
-            made = translate(decode(read_content(job.source, options.limits).data, options.limits))
+            picture = decode(read_content(job.source, options.limits).data, options.limits)
+            made = translate(picture)
             written += len(_encoded(made, job, options))
         except ImageError:  # the batch will name it
             continue
         spent += time.perf_counter() - start
-        pixels += sizes[job]
+        pixels += picture.width * picture.height
         if spent > ENOUGH_SECONDS:
             break
     return (spent / pixels, written / pixels) if pixels else (None, None)

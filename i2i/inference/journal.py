@@ -9,7 +9,6 @@ import re
 import secrets
 import shutil
 import stat
-from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,11 +17,10 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from i2i.errors import ImageError, LockedError, NoRoomError, UsageError, is_full
+from i2i.errors import FREE_SPACE, ImageError, LockedError, NoRoomError, UsageError, is_full
 from i2i.images.atomic import sync_folder, write_new
-from i2i.inference.plan import PRIVATE, RealPaths
+from i2i.inference.inputs import PRIVATE, RealPaths
 
-FREE_SPACE = "Free space and run the same command again."
 PROBE_SECONDS = 0.5  # another shard that begins now may hold it for a moment, for the same reason
 SHARD_LOCK = re.compile(r"lock-\d+-of-(\d+)")
 
@@ -59,9 +57,10 @@ class Journal:
         self.parts = private / f"parts-{number}-of-{count}"
         self._path = private / f"journal-{number}-of-{count}.jsonl"
         self._lock_path = private / f"lock-{number}-of-{count}"
+        self.real = RealPaths()
         self._undo, self._file, self._adding = ExitStack(), -1, Lock()
-        self._by_source: dict[str, list[Record]] = defaultdict(list)
-        self._by_out: dict[str, list[Record]] = defaultdict(list)
+        self._by_source: dict[str, list[Record]] = {}
+        self._by_out: dict[str, list[Record]] = {}
         self._read()
 
     def __enter__(self) -> Journal:
@@ -95,7 +94,8 @@ class Journal:
 
     def finished(self, source: Path, out: str, work: str) -> Record | None:
         """The record of an output that is there and was made by the same work of the same input, as it is now."""
-        known = [*self._by_source[RealPaths()(source)], *self._by_out[out]]
+        real = self.real(source)
+        known = [*self._by_source.get(real, ()), *self._by_out.get(out, ())]
         candidates = [record for record in reversed(known) if record.work == work]
         if not candidates:
             return None
@@ -103,14 +103,14 @@ class Journal:
             status = os.stat(source)
         except OSError:
             return None
-        return next((r for r in candidates if _is_same_input(r, source, status) and self._is_there(r)), None)
+        return next((r for r in candidates if _is_same_input(r, source, real, status) and self._is_there(r)), None)
 
     def owner(self, out: str) -> Literal["nobody", "unknown"] | Record:
         """Whose file stands at a place: no file, one that the journal does not know, or the output of a record."""
         path = self.folder / out
         if not os.path.lexists(path):
             return "nobody"
-        return next((record for record in reversed(self._by_out[out]) if self._is_there(record)), "unknown")
+        return next((record for record in reversed(self._by_out.get(out, [])) if self._is_there(record)), "unknown")
 
     def add(self, record: Record) -> None:
         """Write a record down, onto the disk. Raises NoRoomError when the disk is full."""
@@ -153,8 +153,8 @@ class Journal:
                     self._know(record)
 
     def _know(self, record: Record) -> None:
-        self._by_source[record.source].append(record)
-        self._by_out[record.out].append(record)
+        self._by_source.setdefault(record.source, []).append(record)
+        self._by_out.setdefault(record.out, []).append(record)
 
     def _is_there(self, record: Record) -> bool:
         path = self.folder / record.out
@@ -225,11 +225,11 @@ def _write_all(handle: int, data: bytes) -> None:
         data = data[os.write(handle, data) :]
 
 
-def _is_same_input(record: Record, source: Path, status: os.stat_result) -> bool:
+def _is_same_input(record: Record, source: Path, real: str, status: os.stat_result) -> bool:
     if record.source_size != status.st_size:
         return False
     # Files of one time and size are nothing rare, unpacked from an archive: the time says something of one path alone.
-    same_time = record.source == RealPaths()(source) and record.source_mtime == status.st_mtime_ns
+    same_time = record.source == real and record.source_mtime == status.st_mtime_ns
     return same_time or record.source_sha256 == _sha256(source)
 
 

@@ -7,15 +7,19 @@ import os
 import secrets
 import shutil
 import sys
-from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path, PurePath, PurePosixPath
+from threading import Lock
+from typing import Literal, TypeVar
 
 from i2i.errors import ImageError, NoRoomError, is_full
 from i2i.images.atomic import replace_file, sync_folder, write_new
 from i2i.images.files import FileContent
+from i2i.inference.inputs import STREAM
 from i2i.inference.journal import Journal, Record
-from i2i.inference.plan import STREAM, Job, Plan, RealPaths
+from i2i.inference.plan import Job, Plan
 
 Exists = Literal["skip", "overwrite", "error", "number"]
 CHOICES = "Choose --exists overwrite or --exists number, or another folder."
@@ -32,6 +36,7 @@ class Output:
     journal: Journal | None
     exists: Exists
     work: str
+    claims: Claims = field(default_factory=lambda: Claims())
 
     def cleared(self, job: Job) -> Job | None:
         """The job with the name that its output gets; None where it is done already.
@@ -39,8 +44,7 @@ class Output:
         Raises ImageError where a file is in the way.
         """
         if self.journal is None:
-            self._clear_single(job)
-            return job
+            return self._clear_single(job)
         if self.exists in ("skip", "number") and self.journal.finished(job.source, job.name_out, self.work):
             return None
         return self._clear(job, self.journal)
@@ -78,7 +82,7 @@ class Output:
             status = part.stat()
             job.target.parent.mkdir(parents=True, exist_ok=True)
             record = Record(
-                source=RealPaths()(job.source),
+                source=journal.real(job.source),
                 source_size=source.size,
                 source_mtime=source.mtime,
                 source_sha256=source.sha256,
@@ -96,52 +100,90 @@ class Output:
         finally:
             part.unlink(missing_ok=True)
 
-    def _clear_single(self, job: Job) -> None:
+    def _clear_single(self, job: Job) -> Job:
         if job.name_out == STREAM or not os.path.lexists(job.target) or self.exists == "overwrite":
-            return
-        raise ImageError("the output is there already.", where=job.target, hint="Choose --exists overwrite.")
+            return job
+        if self.exists == "number":
+            target = next(place for place in _numbered(job.target) if not os.path.lexists(place))
+            return Job(job.source, Path(target), job.name_in, str(target))
+        hint = "Choose --exists overwrite or --exists number."
+        raise ImageError("the output is there already.", where=job.target, hint=hint)
 
     def _clear(self, job: Job, journal: Journal) -> Job:
+        if self.exists == "number":
+            return self._first_free(job, journal)
+        if self.plan.is_input(job.target):
+            what = f"the output {job.target} would replace an input."
+            raise ImageError(what, where=job.target, hint="Choose another folder, or --suffix.")
+        own = journal.real(job.source)
+        if not self.claims.take(job.name_out, own):
+            raise self._of_another(job, self.claims.owner(job.name_out))
         owner = journal.owner(job.name_out)
         if owner == "nobody" or self.exists == "overwrite":
             return job
-        if self.exists == "number":
-            return self._numbered(job, journal)
         if self.exists == "error":
             raise ImageError("the output is there already.", where=job.target, hint=CHOICES)
         if owner == "unknown":
             raise self._in_the_way(job)
-        if owner.source != RealPaths()(job.source):
-            what = f"the output of {owner.source} stands at {job.target}."
-            raise ImageError(what, where=job.target, hint=CHOICES)
+        if owner.source != own:
+            raise self._of_another(job, owner.source)
         return job
+
+    def _of_another(self, job: Job, source: str) -> ImageError:
+        return ImageError(f"the output of {source} stands at {job.target}.", where=job.target, hint=CHOICES)
 
     def _in_the_way(self, job: Job) -> ImageError:
         what = f"a file that i2i did not write stands at {job.target}."
         return ImageError(what, where=job.target, hint=CHOICES)
 
-    def _numbered(self, job: Job, journal: Journal) -> Job:
-        """The first of name-2, name-3 and so on where nothing stands, or where this input's own output does."""
-        place, number, own = PurePosixPath(job.name_out), 1, RealPaths()(job.source)
-        candidate = place
-        while not self._may_take(candidate, job, own, journal):
-            number += 1
-            candidate = place.with_name(f"{place.stem}-{number}{place.suffix}")
-        return Job(job.source, job.target.with_name(candidate.name), job.name_in, candidate.as_posix())
+    def _first_free(self, job: Job, journal: Journal) -> Job:
+        """The name, or the first of name-2, name-3 and so on that nobody has, or that this input's own output has."""
+        own = journal.real(job.source)
+        for place in _numbered(PurePosixPath(job.name_out)):
+            target = job.target.with_name(place.name)
+            if self._may_take(place, target, job, own, journal) and self.claims.take(place.as_posix(), own):
+                return Job(job.source, target, job.name_in, place.as_posix())
+        raise AssertionError("numbers do not end")
 
-    def _may_take(self, place: PurePosixPath, job: Job, own: str, journal: Journal) -> bool:
-        if place.as_posix() != job.name_out and self.plan.has(place):
+    def _may_take(self, place: PurePosixPath, target: Path, job: Job, own: str, journal: Journal) -> bool:
+        if (place.as_posix() != job.name_out and self.plan.has(place)) or self.plan.is_input(target):
             return False
         owner = journal.owner(place.as_posix())
         return owner == "nobody" or (isinstance(owner, Record) and owner.source == own)
 
     def _full(self, job: Job, data: bytes) -> NoRoomError:
-        hint = "Free space and run the same command again."
         if job.name_out == STREAM:
-            return NoRoomError("disk full writing to standard output.", hint=hint)
+            return NoRoomError("disk full writing to standard output.", hint=FREE_SPACE)
         try:
             free = f", {shutil.disk_usage(self.plan.folder or job.target.parent).free / 1e6:.0f} MB free"
         except OSError:
             free = ""
         what = f"disk full writing {job.target} (needs {len(data) / 1e6:.0f} MB{free})."
-        return NoRoomError(what, hint=hint)
+        return NoRoomError(what, hint=FREE_SPACE)
+
+
+class Claims:
+    """Which input each name of this run is for: two that are worked on at once never get the same."""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, str] = {}
+        self._lock = Lock()
+
+    def take(self, name: str, source: str) -> bool:
+        """Whether the name is for this input from now on."""
+        with self._lock:
+            return self._owners.setdefault(name, source) == source
+
+    def owner(self, name: str) -> str:
+        """The input that a name was taken for."""
+        return self._owners[name]
+
+
+P = TypeVar("P", bound=PurePath)
+
+
+def _numbered(place: P) -> Iterator[P]:
+    """The name, name-2, name-3 and so on."""
+    yield place
+    for number in count(2):
+        yield place.with_name(f"{place.stem}-{number}{place.suffix}")

@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import fnmatch
-import glob
 import hashlib
 import os
-import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 from i2i.errors import UsageError
 from i2i.images.formats import FORMAT_OF_SUFFIX, SUFFIXES, WRITTEN_AS
-
-PRIVATE = ".i2i"  # folder in the output for the journal and unfinished files
-STREAM = "-"
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which files of the inputs are taken.
-
-    `include` and `exclude` are patterns for a file's name or its path inside its folder. `shard` (i, n) takes the
-    i-th of n parts of the plan, always the same files whichever others there are.
-    """
-
-    recursive: bool = True
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    symlinks: Literal["skip", "follow"] = "skip"
-    shard: tuple[int, int] = (1, 1)
+from i2i.inference.inputs import STREAM, RealPaths, Root, Search, Selection, roots_of
 
 
 @dataclass(frozen=True)
@@ -57,7 +36,7 @@ class Plan:
 
     jobs: tuple[Job, ...]
     folder: Path | None
-    selection: Selection = Selection()
+    selection: Selection = field(default_factory=Selection)
     unlisted: tuple[tuple[str, str], ...] = ()
     links: int = 0
     everything: tuple[Job, ...] = ()
@@ -67,23 +46,42 @@ class Plan:
 
         `a.gif` becomes `a.png`, or `a.gif.png` where another output has that name or could get it.
         """
-        place = PurePosixPath(job.name_out)
-        candidate = place.with_suffix(".png")
-        if _same(candidate) in self._taken or self._stems[_same(place.with_suffix(""))] > 1:
-            candidate = _free(place.with_name(f"{place.name}.png"), self._taken)
-        return Job(job.source, job.target.with_name(candidate.name), job.name_in, candidate.as_posix())
+        name = self._names_as_png[job.name_out]
+        return Job(job.source, job.target.with_name(PurePosixPath(name).name), job.name_in, name)
 
     def has(self, place: PurePosixPath) -> bool:
         """Whether an output of the plan has that name."""
         return _same(place) in self._taken
+
+    def is_input(self, path: Path) -> bool:
+        """Whether a place is that of an input, or of a file that an input is a link to."""
+        return self._real(path) in self._inputs
 
     @cached_property
     def _taken(self) -> set[str]:
         return {_same(PurePosixPath(job.name_out)) for job in self.everything or self.jobs}
 
     @cached_property
-    def _stems(self) -> Counter[str]:
-        return Counter(_same(PurePosixPath(job.name_out).with_suffix("")) for job in self.everything or self.jobs)
+    def _names_as_png(self) -> dict[str, str]:
+        """Of all jobs at once, so that no two get the same."""
+        places = [PurePosixPath(job.name_out) for job in self.everything or self.jobs]
+        stems = Counter(_same(place.with_suffix("")) for place in places)
+        taken, names = set(self._taken), {}
+        for place in places:
+            candidate = place.with_suffix(".png")
+            if _same(candidate) in taken or stems[_same(place.with_suffix(""))] > 1:
+                candidate = _free(place.with_name(f"{place.name}.png"), taken)
+            taken.add(_same(candidate))
+            names[place.as_posix()] = candidate.as_posix()
+        return names
+
+    @cached_property
+    def _real(self) -> RealPaths:
+        return RealPaths()
+
+    @cached_property
+    def _inputs(self) -> set[str]:
+        return _real_inputs(self.everything or self.jobs)
 
 
 def plan(
@@ -92,7 +90,7 @@ def plan(
     *,
     format: str | None = None,
     suffix: str = "",
-    selection: Selection = Selection(),
+    selection: Selection = Selection(),  # noqa: B008  frozen
     own: Callable[[], frozenset[str]] = frozenset,
     may_be_empty: bool = False,
 ) -> Plan:
@@ -107,7 +105,7 @@ def plan(
     """
     if set(suffix) & set("/\\\0"):
         raise UsageError(f"--suffix '{suffix}' is no part of a file name.", hint="Leave out the slash.")
-    roots = list(_roots(inputs))
+    roots = list(roots_of(inputs, may_be_empty=may_be_empty))
     if STREAM in {root.path for root in roots} or str(output) == STREAM:
         return _plan_of_one(roots, output, format, suffix, selection)
     for root in roots:
@@ -117,8 +115,11 @@ def plan(
         return _plan_of_one(roots, output, format, suffix, selection)
     if os.path.exists(output) and not os.path.isdir(output):
         raise UsageError("the output is a file and should be a folder.", where=output)
-    search = _Search(selection, own() if any(_holds(root, output) for root in roots) else frozenset())
+    search = Search(selection)
     files = list(search.files(roots))
+    if any(_holds(root, output) for root in roots):
+        written = own()  # after the search: what another process writes meanwhile stands in its journal before
+        files = [file for file in files if search.real(file[0]) not in written]
     jobs = _name_outputs(files, output, format, suffix)
     if not jobs and not search.unlisted and not may_be_empty:
         _refuse_nothing(inputs, search.links)
@@ -134,57 +135,7 @@ def in_shard(name_out: str, shard: tuple[int, int]) -> bool:
     return int.from_bytes(digest, "big") % count == number - 1
 
 
-@dataclass(frozen=True)
-class _Root:
-    """An input as a person gave it. `base` is the folder that its place in the output counts from."""
-
-    path: str
-    base: str
-    named: bool = True  # by name and not by a pattern or list
-
-
-def _roots(inputs: Iterable[str | Path]) -> Iterator[_Root]:
-    for given in map(str, inputs):
-        if given == STREAM or os.path.lexists(given):
-            yield _Root(given, _base(given))
-        elif given.startswith("@"):
-            yield from _listed(given[1:])
-        elif glob.has_magic(given):
-            yield from _matching(given)
-        else:
-            raise UsageError("this input does not exist.", where=given)
-
-
-def _listed(path: str) -> Iterator[_Root]:
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise UsageError(f"this list cannot be read: {error.strerror}.", where=path) from error
-    for line in content.split(b"\0") if b"\0" in content else content.splitlines():
-        if line:
-            entry = os.fsdecode(line)
-            if not os.path.lexists(entry):
-                raise UsageError("this input does not exist.", where=entry, hint=f"It is listed in {path}.")
-            yield _Root(entry, _base(entry), named=False)
-
-
-def _matching(pattern: str) -> Iterator[_Root]:
-    parts = pattern.split("/")
-    fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))
-    base = "/".join(parts[:fixed]) or ("/" if pattern.startswith("/") else ".")
-    found = sorted(glob.glob(pattern, recursive=True))
-    if not found:
-        raise UsageError("nothing matches this pattern.", where=pattern)
-    for path in found:
-        if not os.path.isdir(path) or not pattern.endswith("**"):  # which also names each folder on the way
-            yield _Root(path, base, named=False)
-
-
-def _base(path: str) -> str:
-    return path if os.path.isdir(path) else os.path.dirname(path) or "."
-
-
-def _check_root(root: _Root, output: Path, suffix: str) -> None:
+def _check_root(root: Root, output: Path, suffix: str) -> None:
     if not suffix and _holds(root, output):
         same = os.path.realpath(output) == os.path.realpath(root.path)
         place = "is the input" if same else f"lies inside the input {root.path}"
@@ -192,16 +143,18 @@ def _check_root(root: _Root, output: Path, suffix: str) -> None:
         raise UsageError(f"the output {place}.", where=output, hint=hint)
 
 
-def _holds(root: _Root, output: Path) -> bool:
+def _holds(root: Root, output: Path) -> bool:
     """Whether an input is a folder that is the output, or that the output lies in."""
     return os.path.isdir(root.path) and Path(os.path.realpath(output)).is_relative_to(os.path.realpath(root.path))
 
 
-def _plan_of_one(roots: Sequence[_Root], output: Path, format: str | None, suffix: str, selection: Selection) -> Plan:
+def _plan_of_one(roots: Sequence[Root], output: Path, format: str | None, suffix: str, selection: Selection) -> Plan:
     """One picture to one file or to standard output, without a journal."""
     to_stream = str(output) == STREAM
     if len(roots) != 1 or os.path.isdir(roots[0].path):
         raise UsageError("- stands for one picture, and goes with one picture.", hint="Leave out the other inputs.")
+    if selection.shard != (1, 1):
+        raise UsageError("one picture has no parts.", hint="Leave out --shard.")
     if suffix or (format is not None and not to_stream):
         raise UsageError(f"{output} names a file.", hint="Leave out --format and --suffix, or give a folder.")
     if not to_stream and (os.path.isdir(output) or output.suffix.lower() not in FORMAT_OF_SUFFIX):
@@ -214,84 +167,6 @@ def _plan_of_one(roots: Sequence[_Root], output: Path, format: str | None, suffi
         if os.path.exists(target) and os.path.exists(source) and target.samefile(source):
             raise UsageError("the output is the input under another name.", where=target, hint="Give another name.")
     return Plan(tuple(jobs), None, selection)
-
-
-@dataclass
-class _Search:
-    """Finds the files of the inputs: each once, in a fixed order, whatever links there are."""
-
-    selection: Selection
-    own: frozenset[str]
-    unlisted: list[tuple[str, str]] = field(default_factory=list)
-    links: int = 0
-    real: RealPaths = field(default_factory=lambda: RealPaths())
-
-    def files(self, roots: Sequence[_Root]) -> Iterator[tuple[str, str]]:
-        """(file, its place in the output tree)."""
-        seen: set[str] = set()
-        for root in roots:
-            found = self._walk(root.path) if os.path.isdir(root.path) else [root.path]
-            for path in found:
-                real = self.real(path)
-                if real not in seen and real not in self.own:
-                    seen.add(real)
-                    yield path, _place(path, root.base)
-
-    def _walk(self, top: str) -> Iterator[str]:
-        """All picture files below a folder. Iterative: a tree may be deeper than Python's stack."""
-        stack, visited = [top], set()
-        while stack:
-            folder = stack.pop()
-            try:
-                status = os.stat(folder)
-                with os.scandir(folder) as listing:
-                    entries = sorted(listing, key=lambda entry: entry.name)
-            except OSError as error:
-                self.unlisted.append((folder, f"this folder cannot be listed: {error.strerror}."))
-                continue
-            if (status.st_dev, status.st_ino) in visited:  # a link that leads back
-                continue
-            visited.add((status.st_dev, status.st_ino))
-            folders = []
-            for entry in entries:
-                if entry.is_symlink() and self.selection.symlinks == "skip":
-                    self.links += _is_picture(entry.name) or _is_folder(entry)
-                elif _is_folder(entry):
-                    if self.selection.recursive and entry.name != PRIVATE:
-                        folders.append(entry.path)
-                elif self._wanted(entry, top):
-                    yield entry.path
-            stack += reversed(folders)
-
-    def _wanted(self, entry: os.DirEntry[str], top: str) -> bool:
-        if not _is_picture(entry.name):
-            return False
-        include, exclude = self.selection.include, self.selection.exclude
-        if not include and not exclude:
-            return True
-        names = (entry.name, os.path.relpath(entry.path, top))
-        return (not include or _matches(names, include)) and not _matches(names, exclude)
-
-
-def _place(path: str, base: str) -> str:
-    """Where a file stands below the base; nothing leaves the output folder."""
-    place = os.path.relpath(path, base)
-    return os.path.basename(path) if place.startswith("..") else place
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
-
-
-def _is_picture(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith("._")
-
-
-def _matches(names: Sequence[str], patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
 def _name_outputs(files: Sequence[tuple[str, str]], output: Path, format: str | None, suffix: str) -> list[Job]:
@@ -341,31 +216,19 @@ def _refuse_nothing(inputs: Sequence[str | Path], links: int) -> None:
     raise UsageError("no pictures found.", where=", ".join(map(str, inputs)), hint=hint)
 
 
-def _refuse_to_replace_inputs(jobs: Sequence[Job]) -> None:
+def _real_inputs(jobs: Sequence[Job]) -> set[str]:
+    """Real paths of all inputs: of links both their own and that of the file they lead to."""
     real = RealPaths()
-    sources = {real(job.source) for job in jobs}
+    return {path for job in jobs for path in (real(job.source), *_behind_link(job.source))}
+
+
+def _behind_link(path: Path) -> tuple[str, ...]:
+    return (os.path.realpath(path),) if os.path.islink(path) else ()
+
+
+def _refuse_to_replace_inputs(jobs: Sequence[Job]) -> None:
+    real, inputs = RealPaths(), _real_inputs(jobs)
     for job in jobs:
-        if real(job.target) in sources:
+        if real(job.target) in inputs:
             hint = "Give another folder, or --suffix."
             raise UsageError("the output would replace an input.", where=job.target, hint=hint)
-
-
-class RealPaths:
-    """Real folder and own name of paths: the same for all ways to a file, and a link is not what it points to."""
-
-    def __init__(self) -> None:
-        self._folders: dict[str, str] = {}
-
-    def __call__(self, path: str | Path) -> str:
-        """See above."""
-        folder, name = os.path.split(path)
-        if folder not in self._folders:
-            self._folders[folder] = os.path.realpath(folder)
-        return os.path.join(self._folders[folder], name)
-
-
-def read_stream() -> bytes:
-    """All of standard input. Raises UsageError where a person would have to type it."""
-    if sys.stdin is None or sys.stdin.isatty():
-        raise UsageError("- reads a picture from standard input, and that is a terminal.", hint="Such as: < in.jpg")
-    return sys.stdin.buffer.read()

@@ -106,28 +106,33 @@ class Translator:
         return pixels[:, :, 0] if array.ndim == 2 and pixels.shape[2] == 1 else pixels
 
     def _translate(self, picture: Picture) -> Picture:
+        try:
+            with torch.inference_mode(), _repeatable():
+                unit = self._through_network(picture)
+                alpha = self._enlarged(picture.alpha)
+                return replace(picture, pixels=_stored(unit, picture.pixels.dtype.name), alpha=alpha)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and "memory" not in str(error).lower():
+                raise
+            size = f"{picture.width}x{picture.height} pixels"
+            raise ImageError(f"{size} need more memory than {self.device} has.") from error
+
+    def _through_network(self, picture: Picture) -> Tensor:
+        """(1, C, sH, sW) from 0 to 1; luma where the network turned gray into colours."""
         shown = picture.with_pixels(filled(picture))
-        unit = self._run(shown.gray() if self.channels_in == 1 else shown.rgb())  # (1, C, sH, sW) from 0 to 1
+        unit = self._run(shown.gray() if self.channels_in == 1 else shown.rgb())
         if picture.is_gray and self.channels_in == 3 and unit.shape[1] == 3:
-            unit = (unit * torch.from_numpy(LUMA).to(unit.device).reshape(1, 3, 1, 1)).sum(dim=1, keepdim=True)
-        kind = picture.pixels.dtype.name
-        return replace(picture, pixels=_stored(unit, kind), alpha=self._enlarged(picture.alpha))
+            return (unit * torch.from_numpy(LUMA).to(unit.device).reshape(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+        return unit
 
     def _run(self, pixels: Samples) -> Tensor:
         """(H, W, C_in) -> (1, C_out, sH, sW) from 0 to 1, padded for the network and cropped back."""
         height, width = pixels.shape[:2]
-        try:
-            with torch.inference_mode(), _repeatable():
-                output = self.network(self._to_network(self._pad(pixels)))
-                output = output[:, :, : height * self.scale, : width * self.scale]
-                if not bool(torch.isfinite(output).all()):
-                    raise ImageError("the network's output is not finite: the model is damaged or was trained badly.")
-                low, high = self.info.value_range
-                return (output - low) / (high - low)
-        except (torch.OutOfMemoryError, RuntimeError) as error:
-            if "memory" not in str(error).lower():
-                raise
-            raise ImageError(f"{width}x{height} pixels need more memory than {self.device} has.") from error
+        output = self.network(self._to_network(self._pad(pixels)))[:, :, : height * self.scale, : width * self.scale]
+        if not bool(torch.isfinite(output).all()):
+            raise ImageError("the network's output is not finite: the model is damaged or was trained badly.")
+        low, high = self.info.value_range
+        return (output - low) / (high - low)
 
     def _pad(self, pixels: Samples) -> Samples:
         """Reflected to the right and below, over and over where the picture is small; one pixel is repeated."""
@@ -149,9 +154,8 @@ class Translator:
         if alpha is None or self.scale == 1:
             return alpha
         unit = torch.from_numpy(np.array(alpha))[None, None].to(self.device).float() / WHITE[alpha.dtype.name]
-        with torch.inference_mode():
-            large = interpolate(unit, scale_factor=self.scale, mode="bicubic", align_corners=False)
-            return _stored(large.clamp(0, 1), alpha.dtype.name)[:, :, 0]
+        large = interpolate(unit, scale_factor=self.scale, mode="bicubic", align_corners=False)
+        return _stored(large.clamp(0, 1), alpha.dtype.name)[:, :, 0]
 
 
 def _stored(unit: Tensor, kind: str) -> Samples:

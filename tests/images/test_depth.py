@@ -160,6 +160,16 @@ def test_fractions_may_count_to_255():
     assert np.allclose(written(tiff(samples), TIFF), samples, atol=1e-4)
 
 
+def test_a_few_highlights_above_1_do_not_make_white_of_255():
+    samples = np.full((20, 20), 0.5, dtype=np.float32)
+    samples[0, 0] = 1.2
+    picture = decode(tiff(samples), LIMITS)
+    assert picture.pixels[1, 1, 0] == 0.5
+    assert picture.pixels[0, 0, 0] == 1.0
+    assert picture.carried.notes == ("values above white were cut",)
+    assert decode(tiff(samples * 200), LIMITS).carried.notes == ("white was taken to be 255",)
+
+
 def test_values_that_are_not_finite_are_refused():
     with pytest.raises(ImageError, match="it holds values that are not finite"):
         decode(tiff(np.array([[0, np.nan]], dtype=np.float32)), LIMITS)

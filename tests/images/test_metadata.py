@@ -14,7 +14,8 @@ from i2i.images.encoding import encode
 from i2i.images.files import read, write
 from i2i.images.formats import AVIF, BMP, JPEG, PNG, TIFF, WEBP, Format
 from i2i.images.limits import Limits
-from i2i.images.picture import Picture
+from i2i.images.metadata import reduced
+from i2i.images.picture import Carried, Picture
 
 LIMITS = Limits()
 HOLDERS = [JPEG, PNG, WEBP, TIFF, AVIF]
@@ -267,3 +268,15 @@ def test_adobe_rgb_that_only_exif_names_is_told_of(noise: np.ndarray):
     exif[EXIF] = {0xA001: 65535, 0xA005: {1: "R03"}}
     picture = decode(photo(noise, exif=exif), LIMITS)
     assert picture.carried.notes == ("its EXIF names Adobe RGB, without a profile: read as sRGB",)
+
+
+@pytest.mark.parametrize(
+    "xmp",
+    [
+        b'<x:xmpmeta drone-dji:GpsLatitude="+47.1"/>',
+        '<x:xmpmeta exif:GPSLatitude="47,6N"/>'.encode("utf-16"),
+        b"<geo:lat>47.1</geo:lat>",
+    ],
+)
+def test_coordinates_in_a_form_that_is_not_known_cost_the_whole_xmp(xmp: bytes):
+    assert reduced(Carried(xmp=xmp), "no-gps").xmp is None

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from i2i.errors import NoRoomError
+from i2i.errors import NoRoomError, UsageError
 from i2i.images.files import read, write
+from i2i.images.limits import Limits
 from i2i.images.picture import Picture
 from i2i.inference.batch import Options, translate_files
-from i2i.inference.output import Output
+from i2i.inference.inputs import Selection
+from i2i.inference.output import Exists, Output
 from i2i.inference.plan import plan
 
 
@@ -136,6 +138,48 @@ def test_what_the_format_cannot_hold_becomes_png_and_is_told(tmp_path: Path):
     assert heard[0].notes == ("GIF cannot hold more than 256 colours: written as a.png",)
     assert np.array_equal(read(tmp_path / "out" / "a.png").pixels, noise)
     assert translate_files(todo, many_colours).skipped == 1
+
+
+def test_no_two_inputs_become_one_png(tmp_path: Path):
+    (tmp_path / "in").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    for name in ("a.bmp", "a.gif", "a.gif.gif", "a.gif.png.gif"):
+        Image.fromarray(noise).quantize(16).save(tmp_path / "in" / name)
+    todo = plan([tmp_path / "in"], tmp_path / "out")
+    assert translate_files(todo, lambda picture: picture.with_pixels(noise)).ok == 4
+    assert len(list((tmp_path / "out").glob("a*"))) == 4
+    assert translate_files(todo, lambda picture: picture.with_pixels(noise)).skipped == 4
+
+
+@pytest.mark.parametrize("exists", ["skip", "overwrite", "number"])
+def test_the_png_that_a_format_needs_never_replaces_an_input(tmp_path: Path, exists: Exists):
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    Image.fromarray(noise).quantize(16).save(tmp_path / "a.gif")
+    draw(tmp_path / "a_t.png")
+    before = (tmp_path / "a_t.png").read_bytes()
+    options = Options(suffix="_t", exists=exists)
+    translate_files(plan([tmp_path], tmp_path, suffix="_t"), lambda picture: picture.with_pixels(noise), options)
+    assert (tmp_path / "a_t.png").read_bytes() == before
+
+
+def test_the_file_that_a_link_leads_to_is_an_input_too(tmp_path: Path):
+    draw(tmp_path / "out" / "a.png")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").symlink_to(tmp_path / "out" / "a.png")
+    with pytest.raises(UsageError, match=r"a\.png: the output would replace an input\."):
+        plan([tmp_path / "in"], tmp_path / "out", selection=Selection(symlinks="follow"))
+
+
+def test_a_cut_file_is_taken_when_asked_and_the_others_are_not_done_again(tmp_path: Path):
+    draw(tmp_path / "in" / "a.png")
+    noise = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
+    write(Picture(noise), tmp_path / "in" / "cut.jpg")
+    (tmp_path / "in" / "cut.jpg").write_bytes((tmp_path / "in" / "cut.jpg").read_bytes()[:8000])
+    todo, heard = plan([tmp_path / "in"], tmp_path / "out"), []
+    assert translate_files(todo, inverted).ok == 1
+    taken = translate_files(todo, inverted, Options(limits=Limits(allow_truncated=True)), report=heard.append)
+    assert (taken.ok, taken.skipped) == (1, 1)
+    assert heard[1].notes == ("truncated: what is there was taken",)
 
 
 def test_after_a_failure_it_may_stop(tmp_path: Path):

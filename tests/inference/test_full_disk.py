@@ -21,8 +21,8 @@ from i2i.errors import I2IError, ImageError, NoRoomError, UsageError
 from i2i.images.files import read, write
 from i2i.images.picture import Picture
 from i2i.inference.batch import Options, Summary, plan_files, translate_files
+from i2i.inference.inputs import Selection
 from i2i.inference.journal import Journal
-from i2i.inference.plan import Selection
 from i2i.models.modelfile import ModelInfo, save_model
 from i2i.networks.build import build
 

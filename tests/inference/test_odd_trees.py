@@ -22,7 +22,8 @@ from i2i.images.picture import Picture
 from i2i.inference import batch as batch_module
 from i2i.inference.batch import Options, Summary, plan_files, translate_files
 from i2i.inference.forecast import forecast
-from i2i.inference.plan import Plan, Selection
+from i2i.inference.inputs import Selection
+from i2i.inference.plan import Plan
 from i2i.models.modelfile import ModelInfo, save_model
 from i2i.networks.build import build
 
@@ -422,7 +423,7 @@ def test_a_single_output_is_not_replaced_unasked(model: Path, tmp_path: Path, ca
     draw(tmp_path / "a.png", tmp_path / "out.png")
     before = (tmp_path / "out.png").read_bytes()
     assert i2i(model, tmp_path / "a.png", "-o", tmp_path / "out.png") == 3
-    assert "the output is there already. Choose --exists overwrite." in capsys.readouterr().out
+    assert "the output is there already. Choose --exists overwrite or --exists number." in capsys.readouterr().out
     assert (tmp_path / "out.png").read_bytes() == before
     assert i2i(model, tmp_path / "a.png", "-o", tmp_path / "out.png", "--exists", "overwrite") == 0
     assert i2i(model, tmp_path / "a.png", "-o", tmp_path / "a.png", "--exists", "overwrite") == 2

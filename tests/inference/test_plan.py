@@ -8,7 +8,8 @@ import pytest
 from i2i.errors import UsageError
 from i2i.images.files import write
 from i2i.images.picture import Picture
-from i2i.inference.plan import Selection, plan
+from i2i.inference.inputs import Selection
+from i2i.inference.plan import plan
 
 
 def draw(*paths: Path) -> None:
