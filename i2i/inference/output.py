@@ -14,7 +14,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from threading import Lock
 from typing import Literal, TypeVar
 
-from i2i.errors import ImageError, NoRoomError, is_full
+from i2i.errors import FREE_SPACE, ImageError, NoRoomError, is_full
 from i2i.images.atomic import replace_file, sync_folder, write_new
 from i2i.images.files import FileContent
 from i2i.inference.inputs import STREAM
