@@ -30,9 +30,9 @@ from i2i.images.encoding import encode
 from i2i.images.formats import JPEG
 from i2i.images.limits import Limits
 from i2i.images.picture import Picture
-from i2i.inference.batch import translate_files
+from i2i.inference.batch import Options, beside, translate_files
 from i2i.inference.plan import Plan, plan
-from i2i.inference.translator import load
+from i2i.inference.translator import Translator, load
 
 SIDES = {"256": (256, 256), "12M": (3000, 4000)}
 
@@ -96,7 +96,7 @@ def plain_loop(todo: Plan, translate: Translate) -> None:
         job.target.write_bytes(encode(made, JPEG))
 
 
-def measure(kind: str, source: Path, translate: Translate, rounds: int) -> Row:
+def measure(kind: str, source: Path, translate: Translate, rounds: int, jobs: int | None, device: str) -> Row:
     """Both sides in turn; the first round is not counted."""
     plain, ours, networks = [], [], []
     for _ in range(rounds + 1):
@@ -107,7 +107,7 @@ def measure(kind: str, source: Path, translate: Translate, rounds: int) -> Row:
             plain.append(time.perf_counter() - start)
             networks.append(timed.seconds)
             start = time.perf_counter()
-            translate_files(plan([source], Path(place, "ours")), translate)
+            translate_files(plan([source], Path(place, "ours")), translate, beside(Options(jobs=jobs), device))
             ours.append(time.perf_counter() - start)
             for path in Path(place, "plain").iterdir():
                 if path.read_bytes() != Path(place, "ours", path.name).read_bytes():
@@ -140,6 +140,7 @@ def table(rows: list[Row]) -> str:
 @click.option("--kinds", default="256,12M", show_default=True, help="Which folders.")
 @click.option("--counts", default="200,12", show_default=True, help="Pictures in each.")
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Measurements of each side.")
+@click.option("--jobs", type=click.IntRange(1), help="Threads that read, and that write.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def main(
     photo: Path,
@@ -149,17 +150,19 @@ def main(
     kinds: str,
     counts: str,
     rounds: int,
+    jobs: int | None,
     as_json: bool,
 ) -> None:
     """Seconds for folders of pictures, ours against a plain loop."""
     translate = load(model, direction=direction) if model else waiting(network_ms)  # type: ignore[arg-type]
+    device = translate.device.type if isinstance(translate, Translator) else "elsewhere"
     pixels = np.asarray(Image.open(photo).convert("RGB"))
     large = np.tile(pixels, (3, 3, 1))
     rows = []
     with TemporaryDirectory() as place:
         for kind, count in zip(kinds.split(","), map(int, counts.split(",")), strict=False):
             make_folder(large, Path(place, kind), SIDES[kind], count)
-            rows.append(measure(kind, Path(place, kind), translate, rounds))
+            rows.append(measure(kind, Path(place, kind), translate, rounds, jobs, device))
     click.echo(json.dumps({"rounds": rounds, "rows": [asdict(row) for row in rows]}) if as_json else table(rows))
 
 

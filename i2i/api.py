@@ -28,7 +28,7 @@ from i2i.engine.rehearsal import Rehearsal, rehearse
 from i2i.engine.runfolder import RunFolder
 from i2i.engine.start import start_from
 from i2i.errors import ConfigError, NoRoomError, UsageError, printable
-from i2i.inference.batch import Options, Outcome, Summary, plan_files, translate_files
+from i2i.inference.batch import Options, Outcome, Summary, beside, plan_files, translate_files
 from i2i.inference.inputs import Selection
 from i2i.inference.translator import load as load_translator
 from i2i.methods.base import Method
@@ -131,7 +131,9 @@ def translate(
     """
     planned = plan_files([str(path) for path in inputs], Path(output), options, selection)
     translator = load_translator(model, device=device, direction=direction)
-    return translate_files(planned, translator, options, work=translator.name, report=report)
+    return translate_files(
+        planned, translator, beside(options, translator.device.type), work=translator.name, report=report
+    )
 
 
 @dataclass(frozen=True)

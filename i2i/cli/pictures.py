@@ -137,7 +137,9 @@ OPTIONS = [
     ),
     click.option("--allow-truncated", is_flag=True, help="Take what cut files still have."),
     click.option("--shard", type=Shard(), metavar="I/N", default="1/1", help="Part I of N, for several machines."),
-    click.option("--jobs", type=click.IntRange(1, 64), help="Threads that read, and that write.  [default: auto]"),
+    click.option(
+        "--jobs", type=click.IntRange(1, 64), help="Threads that read, and that write.  [default: auto; 1 on a CPU]"
+    ),
     click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the network on a CPU.  [default: auto]"),
     click.option("--watch", is_flag=True, help="Stay, and take what is put into the folder until Ctrl-C."),
     click.option("--dry-run", is_flag=True, help="Count, measure and estimate; write nothing."),
@@ -236,7 +238,7 @@ class PictureRun:
             raise UsageError("--dry-run cannot look at standard input.", hint="Leave it out.")
 
     def _translate(self, translator: Translator, interrupt: Interrupt) -> Summary:
-        from i2i.inference.batch import translate_files
+        from i2i.inference.batch import beside, translate_files
         from i2i.inference.watch import Watch
 
         progress = BatchProgress(self.verb, len(self.plan.jobs), self.console.progress, translator.place)
@@ -267,7 +269,7 @@ class PictureRun:
             return translate_files(
                 self.plan,
                 translator,
-                self.options,
+                beside(self.options, translator.device.type),
                 work=translator.name,
                 report=report,
                 stop=stop,

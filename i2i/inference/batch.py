@@ -145,6 +145,16 @@ def translate_files(
         return batch.summary()
 
 
+def beside(options: Options, device: str) -> Options:
+    """The options with a number of threads, where none was asked for, that suits a network on this kind of device.
+
+    On a CPU the network takes the processor itself, and more than one thread beside it costs more than it gains
+    (benchmarks/folder.py).
+    """
+    most = 1 if device == "cpu" else MOST_THREADS
+    return replace(options, jobs=options.jobs or min(most, os.cpu_count() or 1))
+
+
 def plan_files(
     inputs: Sequence[str],
     output: Path,

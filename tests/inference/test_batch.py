@@ -12,7 +12,7 @@ from i2i.errors import NoRoomError, UsageError
 from i2i.images.files import read, write
 from i2i.images.limits import Limits
 from i2i.images.picture import Picture
-from i2i.inference.batch import Options, translate_files
+from i2i.inference.batch import Options, beside, translate_files
 from i2i.inference.inputs import Selection
 from i2i.inference.output import Exists, Output
 from i2i.inference.plan import plan
@@ -188,6 +188,12 @@ def test_after_a_failure_it_may_stop(tmp_path: Path):
     summary = translate_files(plan([tmp_path / "in"], tmp_path / "out"), inverted, Options(on_error="stop", jobs=1))
     assert summary.exit_code == 3
     assert summary.not_tried > 30
+
+
+def test_one_thread_reads_and_one_writes_beside_a_network_on_the_processor():
+    assert beside(Options(), "cpu").jobs == 1
+    assert beside(Options(), "cuda").jobs == min(4, os.cpu_count() or 1)
+    assert beside(Options(jobs=3), "cpu").jobs == 3
 
 
 def test_a_long_batch_does_not_grow_memory(tmp_path: Path):
