@@ -46,6 +46,8 @@ class Root:
 def roots_of(inputs: Iterable[str | Path], *, may_be_empty: bool) -> Iterator[Root]:
     """The inputs one by one: files, folders, `-`, and those that patterns and lists stand for. Raises UsageError."""
     for given in map(str, inputs):
+        if not given:
+            raise UsageError("an input is empty.", hint="Give a file, a folder, a pattern, - or @list.")
         if given == STREAM or os.path.lexists(given):
             yield Root(given, _base(given))
         elif given.startswith("@"):

@@ -88,6 +88,8 @@ def test_wrong_inputs_and_outputs_are_refused_before_work(tmp_path: Path):
         plan([tmp_path / "none"], tmp_path / "out")
     with pytest.raises(UsageError, match=r"empty: no pictures found\. Known formats: \.apng"):
         plan([tmp_path / "empty"], tmp_path / "out")
+    with pytest.raises(UsageError, match=r"an input is empty\. Give a file"):
+        plan([""], tmp_path / "out")
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="the output is a file and should be a folder"):
         plan([tmp_path / "empty"], tmp_path / "file")
