@@ -25,3 +25,19 @@ def pond(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pond")
     draw_set(folder, train=6, test=2, side=32, first=0)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file whose network has two convolutions of four channels."""
+    import torch
+
+    from i2i.config.networks import CompactConfig
+    from i2i.models.modelfile import ModelInfo, save_model
+    from i2i.networks.build import build
+
+    torch.manual_seed(0)
+    config = CompactConfig(filters=4, convolutions=1)
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save_model(path, {"a2b": build(config)}, ModelInfo(directions=("a2b",), networks={"a2b": config}), half=False)
+    return path

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from typing import BinaryIO, TextIO, cast
 
 from i2i.cli.console import Console
 from i2i.errors import printable
@@ -62,9 +62,9 @@ def _somewhere() -> BinaryIO:
         return open(os.devnull, "w+b")
 
 
-def _is_stderr(stream: object) -> bool:
+def _is_stderr(stream: TextIO) -> bool:
     """Not where a test runner has put a stream of its own there."""
     try:
-        return stream.fileno() == 2  # type: ignore[attr-defined]
+        return stream.fileno() == 2
     except (AttributeError, OSError, ValueError):
         return False

@@ -31,6 +31,7 @@ if "HEIF" in DECODERS:
 ANIMATED = ("GIF", "PNG", "WEBP")
 ADOBE_RGB_BY_EXIF = "R03"  # InteropIndex of cameras that name Adobe RGB without its profile
 COMMENT = re.compile(rb"#[^\n]*")
+CUT = "truncated: what is there was taken"
 T = TypeVar("T")
 
 
@@ -42,20 +43,19 @@ class Frames:
     durations: tuple[int, ...]
     loop: int
 
+    def noting(self, *notes: str) -> Frames:
+        """The same frames with something more to tell about them."""
+        return replace(self, pictures=tuple(picture.noting(*notes) for picture in self.pictures))
+
 
 def decode(data: bytes, limits: Limits) -> Picture:
     """The picture of a file's bytes, upright and in sRGB; the first of several. Raises ImageError."""
-    if not limits.allow_truncated:
-        return _decoded(data, limits, _decode_first)
-    try:
-        return decode(data, replace(limits, allow_truncated=False))
-    except ImageError:  # only now: a file that is whole is read as ever
-        return _decoded(data, limits, _decode_first).noting("truncated: what is there was taken")
+    return _whole_or_noted(data, limits, _decode_first, lambda picture: picture.noting(CUT))
 
 
 def decode_frames(data: bytes, limits: Limits) -> Frames | Picture:
     """All frames of an animated GIF, PNG or WebP; for every other file its picture. Raises ImageError."""
-    return _decoded(data, limits, _decode_all)
+    return _whole_or_noted(data, limits, _decode_all, lambda found: found.noting(CUT))
 
 
 def header(data: bytes, limits: Limits) -> tuple[int, int, int]:
@@ -81,6 +81,16 @@ def _decoded(data: bytes, limits: Limits, function: Callable[[bytes, Limits], T]
     except Exception as error:  # a damaged file makes the decoders raise nearly any type
         with quiet_pillow():
             raise ImageError(printable(reason(error, data, limits)), hint=remedy(error, data, limits)) from error
+
+
+def _whole_or_noted(data: bytes, limits: Limits, function: Callable[[bytes, Limits], T], noted: Callable[[T], T]) -> T:
+    """A file that is cut off is taken only where that is allowed, and noted; one that is whole is read as ever."""
+    try:
+        return _decoded(data, replace(limits, allow_truncated=False), function)
+    except ImageError:
+        if not limits.allow_truncated:
+            raise
+    return noted(_decoded(data, limits, function))
 
 
 def _decode_first(data: bytes, limits: Limits) -> Picture:
@@ -110,6 +120,8 @@ def _decode_all(data: bytes, limits: Limits) -> Frames | Picture:
         return _decode_first(data, limits)
     with _open(data) as image:
         width, height, count = _size(image, limits)
+        if image.format == "GIF" and sniffing.is_cut_gif(data) and not limits.allow_truncated:
+            raise OSError("truncated")
         if count == 1 or image.format not in ANIMATED or getattr(image, "_n_frames", count) == 1:
             return _decode_first(data, limits)
         _refuse_large(width, height, count, limits)

@@ -15,10 +15,10 @@ from PIL import Image, PngImagePlugin
 
 from i2i.errors import ImageError
 from i2i.images.decoding import Frames
-from i2i.images.formats import GIF, PNG, TIFF, WEBP, CannotHoldError, Format, fitted, misfit
+from i2i.images.formats import AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP, CannotHoldError, Format, fitted, misfit
 from i2i.images.metadata import MetadataKept, reduced
 from i2i.images.picture import Carried, Picture
-from i2i.images.profiles import fits, from_srgb, srgb
+from i2i.images.profiles import ProfileKept, fits, from_srgb, srgb
 from i2i.images.quiet import quiet_pillow
 from i2i.images.reasons import first_line
 from i2i.images.tiff import encode_tiff
@@ -35,8 +35,7 @@ def encode(
     *,
     quality: int | None = None,
     metadata: MetadataKept = "keep",
-    profile: str = "keep",
-    jp2: bool = True,
+    profile: ProfileKept = "keep",
 ) -> bytes:
     """The bytes of a picture's file.
 
@@ -51,7 +50,7 @@ def encode(
         picture = fitted(replace(picture, carried=reduced(picture.carried, metadata)), format)
         with quiet_pillow():
             picture, icc = _in_own_colours(picture, format, profile)
-            return _encode(picture, format, icc, quality, jp2)
+            return _encode(picture, format, icc, quality)
     except CannotHoldError:
         raise
     except Exception as error:  # the encoders' limits come as ValueError, OSError, RuntimeError, OverflowError
@@ -64,17 +63,19 @@ def encode_frames(
     *,
     quality: int | None = None,
     metadata: MetadataKept = "keep",
-    profile: str = "keep",
+    profile: ProfileKept = "keep",
 ) -> bytes:
     """The bytes of an animation as GIF, PNG or WebP, each frame as long as it was. Raises as `encode` does."""
-    if format not in (GIF, PNG, WEBP):
-        raise CannotHoldError(f"{format.name} cannot hold an animation.", hint=_others(format, PNG, WEBP, GIF))
-    reason = next(filter(None, (misfit(picture, format) for picture in frames.pictures)), None)
-    if reason:
-        raise CannotHoldError(f"{format.name} cannot hold {reason}.", hint=_others(format, PNG, WEBP))
     try:
+        if format not in (GIF, PNG, WEBP):
+            raise CannotHoldError(f"{format.name} cannot hold an animation.", hint=_others(format, PNG, WEBP, GIF))
+        reason = next(filter(None, (misfit(picture, format) for picture in frames.pictures)), None)
+        if reason:
+            raise CannotHoldError(f"{format.name} cannot hold {reason}.", hint=_others(format, PNG, WEBP))
         with quiet_pillow():
             return _encode_frames(frames, format, quality, metadata, profile)
+    except CannotHoldError:
+        raise
     except Exception as error:  # as above
         raise ImageError(f"cannot be written as {format.name}: {first_line(error)}.") from error
 
@@ -84,7 +85,7 @@ def _others(format: Format, *formats: Format) -> str:
     return f"Write it as {', '.join(names[:-1])} or {names[-1]}."
 
 
-def _in_own_colours(picture: Picture, format: Format, profile: str) -> tuple[Picture, bytes | None]:
+def _in_own_colours(picture: Picture, format: Format, profile: ProfileKept) -> tuple[Picture, bytes | None]:
     """The picture as the file will store it, and the profile that the file will name."""
     icc = picture.carried.icc
     if picture.is_gray and not format.gray:
@@ -98,7 +99,7 @@ def _in_own_colours(picture: Picture, format: Format, profile: str) -> tuple[Pic
     return picture.with_pixels(from_srgb(picture.pixels, icc)), icc
 
 
-def _encode(picture: Picture, format: Format, icc: bytes | None, quality: int | None, jp2: bool) -> bytes:
+def _encode(picture: Picture, format: Format, icc: bytes | None, quality: int | None) -> bytes:
     match format.name:
         case "PNG":
             return _png(picture, icc)
@@ -111,11 +112,11 @@ def _encode(picture: Picture, format: Format, icc: bytes | None, quality: int | 
         case "JPEG2000" if picture.pixels.dtype == np.uint16:
             planes = picture.channels()
             planes = planes[:, :, 0] if planes.shape[2] == 1 else planes
-            container = "jp2" if jp2 else "j2k"
+            container = "j2k" if format.bare else "jp2"
             return bytes(imagecodecs.jpeg2k_encode(planes, level=0, reversible=True, codecformat=container))
         case "GIF":
             return _saved(_palette_image(picture), "GIF", {})
-    return _saved(picture.to_pil(), format.name, _options(picture.carried, format.name, icc, quality, jp2))
+    return _saved(picture.to_pil(), format.name, _options(picture.carried, format, icc, quality))
 
 
 def _saved(image: Image.Image, format: str, options: dict[str, Any]) -> bytes:
@@ -132,9 +133,9 @@ def _file_in_memory() -> BinaryIO:
     return io.BytesIO()
 
 
-def _options(carried: Carried, format: str, icc: bytes | None, quality: int | None, jp2: bool) -> dict[str, Any]:
+def _options(carried: Carried, format: Format, icc: bytes | None, quality: int | None) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    match format:
+    match format.name:
         case "JPEG":
             options |= _jpeg_options(carried, quality)
         case "WEBP":
@@ -144,15 +145,15 @@ def _options(carried: Carried, format: str, icc: bytes | None, quality: int | No
         case "AVIF":
             options |= {"quality": quality or QUALITY, "subsampling": "4:4:4", "speed": AVIF_SPEED}
         case "JPEG2000":
-            options["no_jp2"] = not jp2
-    if format in ("JPEG", "WEBP", "AVIF"):
-        longest = LARGEST_JPEG_SEGMENT if format == "JPEG" else 2**31
+            options["no_jp2"] = format.bare
+    if format in (JPEG, WEBP, AVIF):
+        longest = LARGEST_JPEG_SEGMENT if format is JPEG else 2**31
         named = {"icc_profile": icc, "exif": carried.exif, "xmp": carried.xmp}
         options |= {key: value for key, value in named.items() if value}
         for key in ("exif", "xmp"):
             if len(options.get(key, b"")) > longest:
                 del options[key]
-    if format in ("JPEG", "BMP") and carried.dpi:
+    if format in (JPEG, BMP) and carried.dpi:
         options["dpi"] = carried.dpi
     return options
 
@@ -206,7 +207,9 @@ def _palette_image(picture: Picture) -> Image.Image:
     return image
 
 
-def _encode_frames(frames: Frames, format: Format, quality: int | None, metadata: MetadataKept, profile: str) -> bytes:
+def _encode_frames(
+    frames: Frames, format: Format, quality: int | None, metadata: MetadataKept, profile: ProfileKept
+) -> bytes:
     pictures = [fitted(replace(p, carried=reduced(p.carried, metadata)), format) for p in frames.pictures]
     stored = [_in_own_colours(picture, format, profile) for picture in pictures]
     carried, icc = pictures[0].carried, stored[0][1]
@@ -215,7 +218,7 @@ def _encode_frames(frames: Frames, format: Format, quality: int | None, metadata
     if format is GIF:
         options |= {"disposal": 2, "optimize": False} | ({} if frames.loop == 1 else {"loop": max(frames.loop - 1, 0)})
     else:
-        options |= {"loop": frames.loop} | _options(carried, format.name, icc, quality, jp2=True)
+        options |= {"loop": frames.loop} | _options(carried, format, icc, quality)
     if format is PNG and carried.dpi:
         options["dpi"] = carried.dpi
     if format is PNG:

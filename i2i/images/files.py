@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from i2i.errors import ImageError
 from i2i.images.atomic import replace_file
@@ -20,8 +20,8 @@ from i2i.images.formats import format_of
 from i2i.images.limits import Limits
 from i2i.images.metadata import MetadataKept
 from i2i.images.picture import Picture
+from i2i.images.profiles import ProfileKept
 
-ProfileKept = Literal["keep", "srgb"]
 BEGINNING = 1 << 16  # bytes in which nearly every file says its size
 
 for library in ("PIL", "tifffile"):
@@ -111,8 +111,7 @@ def write(
     path = Path(path)
     format = format_of(path)
     try:
-        jp2 = path.suffix.lower() != ".j2k"
-        data = encode(picture, format, quality=quality, metadata=metadata, profile=profile, jp2=jp2)
+        data = encode(picture, format, quality=quality, metadata=metadata, profile=profile)
     except ImageError as error:
         raise type(error)(error.what, where=path, hint=error.hint) from error.__cause__
     try:

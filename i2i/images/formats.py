@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,6 +22,7 @@ class Format:
     profile: bool = True  # and EXIF and XMP
     gray: bool = True
     largest: int = 2**31 - 1
+    bare: bool = False  # a code stream without a container around it
 
 
 JPEG = Format("JPEG", alpha=False, largest=65_500)
@@ -32,6 +33,7 @@ AVIF = Format("AVIF", gray=False, largest=32_768)  # what its own decoder takes
 BMP = Format("BMP", alpha=False, profile=False)
 GIF = Format("GIF", profile=False, largest=65_535)
 JPEG2000 = Format("JPEG2000", ("uint8", "uint16"), profile=False)
+J2K = replace(JPEG2000, bare=True)
 PPM = Format("PPM", ("uint8", "uint16"), alpha=False, profile=False)
 TGA = Format("TGA", profile=False, largest=65_535)
 
@@ -43,11 +45,11 @@ FORMAT_OF_SUFFIX = {
     ".bmp": BMP,
     ".gif": GIF,
     ".avif": AVIF,
-    ".jp2": JPEG2000, ".j2k": JPEG2000,
+    ".jp2": JPEG2000, ".j2k": J2K,
     ".ppm": PPM, ".pgm": PPM, ".pbm": PPM, ".pnm": PPM,
     ".tga": TGA,
 }  # fmt: skip
-BY_NAME = {format.name: format for format in FORMAT_OF_SUFFIX.values()}
+BY_NAME = {format.name: format for format in FORMAT_OF_SUFFIX.values() if not format.bare}
 # Read only, each with the suffix that its translation gets: Pillow cannot write them.
 WRITTEN_AS = {".mpo": ".jpg", ".heic": ".jpg", ".heif": ".jpg"}
 SUFFIXES = frozenset(FORMAT_OF_SUFFIX) | frozenset(WRITTEN_AS)
@@ -102,7 +104,8 @@ def loses_depth(picture: Picture, format: Format) -> bool:
 
 
 def _is_cut_out(picture: Picture) -> bool:
-    return picture.alpha is None or bool(np.isin(picture.in_eight_bits().alpha, (0, 255)).all())  # type: ignore[arg-type]
+    alpha = picture.in_eight_bits().alpha
+    return alpha is None or bool(np.isin(alpha, (0, 255)).all())
 
 
 def _few_colours(picture: Picture) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import imagecodecs
 import numpy as np
@@ -13,6 +13,7 @@ from PIL import Image, ImageCms
 
 from i2i.images.picture import Samples
 
+ProfileKept = Literal["keep", "srgb"]
 SMALLEST = 128  # bytes of an ICC header
 DATE_OF_SRGB = bytes.fromhex("07cf 0001 0001 0000 0000 0000")  # Little CMS writes the time of the call
 GRID = 9  # grays and colours per channel that decide whether a profile is sRGB

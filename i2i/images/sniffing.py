@@ -17,6 +17,7 @@ START_OF_CODE_STREAM, END_OF_CODE_STREAM = b"\xff\x4f\xff\x51", b"\xff\xd9"
 ROOM_FOR_PADDING = 16  # bytes after the end; the two of the end stand nowhere else in a code stream
 CICP_OF_SRGB = bytes((1, 13, 0, 1))  # primaries BT.709, transfer sRGB, RGB, full range
 GAMMA_OF_SRGB = 0.45455
+GIF_IMAGE, GIF_TRAILER = 0x2C, 0x3B
 
 
 def is_deep_png(data: bytes) -> bool:
@@ -79,6 +80,32 @@ def _lacks_strips(data: bytes) -> bool:
         return max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=False))) > len(data)
     except Exception:  # tifffile raises nearly any type where not even the description is whole
         return int.from_bytes(data[4:8], "little" if data[:1] == b"I" else "big") >= len(data)
+
+
+def is_cut_gif(data: bytes) -> bool:
+    """Whether a GIF ends before its trailer, so that frames may be missing of which it says nothing."""
+    try:
+        place = 13 + _colours_of_gif(data[10])
+        while data[place] != GIF_TRAILER:
+            if data[place] == GIF_IMAGE:
+                place = _after_blocks(data, place + 11 + _colours_of_gif(data[place + 9]))
+            else:
+                place = _after_blocks(data, place + 2)
+    except IndexError:
+        return True
+    return False
+
+
+def _colours_of_gif(flags: int) -> int:
+    """Bytes of the colour table that the flags of a screen or frame name."""
+    return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _after_blocks(data: bytes, place: int) -> int:
+    """The place behind blocks that each begin with their length, the last of which is empty."""
+    while length := data[place]:
+        place += 1 + length
+    return place + 1
 
 
 def is_heic(data: bytes) -> bool:

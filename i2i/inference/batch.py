@@ -17,11 +17,12 @@ from typing import Any, Literal
 from i2i.errors import I2IError, ImageError, NoRoomError
 from i2i.images.decoding import Frames, decode, decode_frames, header
 from i2i.images.encoding import encode, encode_frames
-from i2i.images.files import FileContent, ProfileKept, content_of, read_content
+from i2i.images.files import FileContent, content_of, read_content
 from i2i.images.formats import BY_NAME, FORMAT_OF_SUFFIX, PNG, CannotHoldError, Format, loses_depth
 from i2i.images.limits import Limits
 from i2i.images.metadata import MetadataKept
 from i2i.images.picture import Picture
+from i2i.images.profiles import ProfileKept
 from i2i.inference.inputs import STREAM, Selection, read_stream
 from i2i.inference.journal import Journal
 from i2i.inference.output import Exists, Output
@@ -333,12 +334,12 @@ class _Batch:
         try:
             job = loaded.job
             try:
-                data = self._encoded(made, self._format(job, first), job)
+                data = encoded(made, format_for(job, first, self.options), self.options)
             except CannotHoldError as error:
                 if self.plan.folder is None:
                     raise
                 job = self.output.renamed_to_png(loaded.planned)
-                data = self._encoded(made, PNG, job)
+                data = encoded(made, PNG, self.options)
                 notes = (*notes, f"{error.what.rstrip('.')}: written as {job.name_out}")
             self.output.store(job, data, loaded.file)
         except ImageError as error:
@@ -348,33 +349,29 @@ class _Batch:
         size = (first.width, first.height)
         return Outcome(job, "ok", "", _milliseconds(loaded.start), size, notes, as_png=job != loaded.job)
 
-    def _format(self, job: Job, picture: Picture) -> Format:
-        """That of the output's name; of the source where the name says nothing. Raises CannotHoldError."""
-        named = FORMAT_OF_SUFFIX.get(job.target.suffix.lower())
-        format = named or BY_NAME.get(picture.carried.format or "", PNG)
-        if self.options.format is None and loses_depth(picture, format):
-            raise CannotHoldError(f"{format.name} cannot hold more than 8 bit.")
-        return format
-
-    def _encoded(self, made: Picture | Frames, format: Format, job: Job) -> bytes:
-        options = self.options
-        if isinstance(made, Picture):
-            return encode(
-                made,
-                format,
-                quality=options.quality,
-                metadata=options.metadata,
-                profile=options.profile,
-                jp2=job.target.suffix.lower() != ".j2k",
-            )
-        return encode_frames(made, format, quality=options.quality, metadata=options.metadata, profile=options.profile)
-
     def _count(self, outcome: Outcome) -> None:
         self.counts[outcome.status] += 1
         self.counts["as png"] += outcome.as_png
         if outcome.status == "failed":
             self.failures.append(outcome)
         self.report(outcome)
+
+
+def format_for(job: Job, picture: Picture, options: Options) -> Format:
+    """That of the output's name; of the source where the name says nothing. Raises CannotHoldError."""
+    named = FORMAT_OF_SUFFIX.get(job.target.suffix.lower())
+    format = named or BY_NAME.get(picture.carried.format or "", PNG)
+    if options.format is None and loses_depth(picture, format):
+        raise CannotHoldError(f"{format.name} cannot hold more than 8 bit.")
+    return format
+
+
+def encoded(made: Picture | Frames, format: Format, options: Options) -> bytes:
+    """The bytes of an output. Raises CannotHoldError, ImageError."""
+    quality, metadata, profile = options.quality, options.metadata, options.profile
+    if isinstance(made, Picture):
+        return encode(made, format, quality=quality, metadata=metadata, profile=profile)
+    return encode_frames(made, format, quality=quality, metadata=metadata, profile=profile)
 
 
 def _failed(job: Job, error: ImageError, start: float) -> Outcome:

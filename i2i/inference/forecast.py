@@ -13,11 +13,10 @@ from typing import Any
 
 from i2i.errors import ImageError
 from i2i.images.decoding import decode, header
-from i2i.images.encoding import encode
 from i2i.images.files import read_content, read_size
-from i2i.images.formats import FORMAT_OF_SUFFIX, PNG, CannotHoldError
+from i2i.images.formats import PNG, CannotHoldError
 from i2i.images.picture import Picture
-from i2i.inference.batch import Options, work_key
+from i2i.inference.batch import Options, encoded, format_for, work_key
 from i2i.inference.journal import Journal
 from i2i.inference.output import Output
 from i2i.inference.plan import Job, Plan
@@ -116,11 +115,10 @@ def _measured(
 
 
 def _encoded(made: Picture, job: Job, options: Options) -> bytes:
-    format = FORMAT_OF_SUFFIX.get(job.target.suffix.lower(), PNG)
     try:
-        return encode(made, format, quality=options.quality)
+        return encoded(made, format_for(job, made, options), options)
     except CannotHoldError:
-        return encode(made, PNG)
+        return encoded(made, PNG, options)
 
 
 def _free(folder: Path) -> int:

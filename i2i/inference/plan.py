@@ -106,13 +106,10 @@ def plan(
     if set(suffix) & set("/\\\0"):
         raise UsageError(f"--suffix '{suffix}' is no part of a file name.", hint="Leave out the slash.")
     roots = list(roots_of(inputs, may_be_empty=may_be_empty))
-    if STREAM in {root.path for root in roots} or str(output) == STREAM:
+    if _is_one(roots, output):
         return _plan_of_one(roots, output, format, suffix, selection)
     for root in roots:
         _check_root(root, output, suffix)
-    single = len(roots) == 1 and os.path.isfile(roots[0].path) and roots[0].named
-    if single and output.suffix.lower() in SUFFIXES and not os.path.isdir(output):
-        return _plan_of_one(roots, output, format, suffix, selection)
     if os.path.exists(output) and not os.path.isdir(output):
         raise UsageError("the output is a file and should be a folder.", where=output)
     search = Search(selection)
@@ -146,6 +143,14 @@ def _check_root(root: Root, output: Path, suffix: str) -> None:
 def _holds(root: Root, output: Path) -> bool:
     """Whether an input is a folder that is the output, or that the output lies in."""
     return os.path.isdir(root.path) and Path(os.path.realpath(output)).is_relative_to(os.path.realpath(root.path))
+
+
+def _is_one(roots: Sequence[Root], output: Path) -> bool:
+    """Whether a stream takes part, or one file becomes one file."""
+    if STREAM in {root.path for root in roots} or str(output) == STREAM:
+        return True
+    single = len(roots) == 1 and os.path.isfile(roots[0].path) and roots[0].named
+    return single and output.suffix.lower() in SUFFIXES and not os.path.isdir(output)
 
 
 def _plan_of_one(roots: Sequence[Root], output: Path, format: str | None, suffix: str, selection: Selection) -> Plan:

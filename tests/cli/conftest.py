@@ -16,30 +16,22 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pytest
-import torch
 
 from i2i.cli.main import main, run
-from i2i.config.networks import CompactConfig
 from i2i.images.files import write
 from i2i.images.picture import Picture
 from i2i.inference.translator import Translator
-from i2i.models.modelfile import ModelInfo, save_model
-from i2i.networks.build import build
 
 PATIENCE = 30.0  # seconds
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model file whose network has two convolutions of four channels. It has run once: torch has all its modules."""
-    torch.manual_seed(0)
-    config = CompactConfig(filters=4, convolutions=1)
-    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    save_model(path, {"a2b": build(config)}, ModelInfo(directions=("a2b",), networks={"a2b": config}), half=False)
-    picture, made = path.with_name("a.png"), path.with_name("b.png")
+def tiny_model(tiny_model: Path) -> Path:
+    """It has run once: torch has all its modules, and a forked process need not load them."""
+    picture, made = tiny_model.with_name("a.png"), tiny_model.with_name("b.png")
     write(Picture(np.zeros((4, 4, 3), dtype=np.uint8)), picture)
-    assert main(["translate", str(path), str(picture), "-o", str(made), "-q", "--device", "cpu"]) == 0
-    return path
+    assert main(["translate", str(tiny_model), str(picture), "-o", str(made), "-q", "--device", "cpu"]) == 0
+    return tiny_model
 
 
 @pytest.fixture

@@ -171,3 +171,30 @@ def test_metadata_goes_with_the_frames():
         with Image.open(io.BytesIO(encode_frames(frames, format, metadata="none"))) as image:
             image.load()
             assert not image.getexif()
+
+
+@pytest.mark.parametrize("format", [GIF, PNG, WEBP])
+def test_no_frame_of_a_cut_animation_is_lost_in_silence(format: Format):
+    data = animation(format)
+    whole = len(decode_frames(data, Limits()).pictures)
+    for length in range(len(data)):
+        try:
+            found = decode_frames(data[:length], Limits())
+        except ImageError:
+            continue
+        assert format is PNG  # which has all frames where nothing but its last chunk is missing
+        assert isinstance(found, Frames)
+        assert len(found.pictures) == whole
+
+
+def test_a_cut_animation_is_taken_only_when_asked_and_noted():
+    data = animation(GIF)
+    cut, allowed = data[: len(data) * 3 // 4], Limits(allow_truncated=True)
+    with pytest.raises(ImageError, match=r"truncated: .* --allow-truncated takes what is there\."):
+        decode_frames(cut, Limits())
+    found = decode_frames(cut, allowed)
+    pictures = found.pictures if isinstance(found, Frames) else (found,)
+    assert all("truncated: what is there was taken" in picture.carried.notes for picture in pictures)
+    whole = decode_frames(data, allowed)
+    assert isinstance(whole, Frames)
+    assert not any(picture.carried.notes for picture in whole.pictures)

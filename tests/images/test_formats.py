@@ -11,7 +11,19 @@ from i2i.errors import ImageError
 from i2i.images.decoding import decode
 from i2i.images.encoding import encode
 from i2i.images.files import read, write
-from i2i.images.formats import AVIF, BY_NAME, FORMAT_OF_SUFFIX, GIF, JPEG, JPEG2000, PNG, WEBP, CannotHoldError, Format
+from i2i.images.formats import (
+    AVIF,
+    BY_NAME,
+    FORMAT_OF_SUFFIX,
+    GIF,
+    J2K,
+    JPEG,
+    JPEG2000,
+    PNG,
+    WEBP,
+    CannotHoldError,
+    Format,
+)
 from i2i.images.limits import Limits
 from i2i.images.picture import Picture
 
@@ -163,7 +175,7 @@ def test_png_holds_the_narrowest_pictures(size: tuple[int, int], kind: str):
 @pytest.mark.parametrize("kind", ["uint8", "uint16"])
 def test_jpeg_2000_is_without_loss_as_file_and_as_bare_stream(noise: np.ndarray, kind: str, jp2: bool):
     picture = Picture(noise.astype(kind))
-    data = encode(picture, JPEG2000, jp2=jp2)
+    data = encode(picture, JPEG2000 if jp2 else J2K)
     assert data.startswith(b"\0\0\0\x0cjP  " if jp2 else b"\xff\x4f\xff\x51")
     assert np.array_equal(decode(data, LIMITS).pixels, picture.pixels)
 

@@ -14,29 +14,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from i2i.config.networks import CompactConfig
 from i2i.errors import I2IError, ImageError, NoRoomError, UsageError
 from i2i.images.files import read, write
 from i2i.images.picture import Picture
 from i2i.inference.batch import Options, Summary, plan_files, translate_files
 from i2i.inference.inputs import Selection
 from i2i.inference.journal import Journal
-from i2i.models.modelfile import ModelInfo, save_model
-from i2i.networks.build import build
 
 ADVICE = "Free space and run the same command again."
 needs_root = pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="becomes another user")
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    config = CompactConfig(filters=4, convolutions=1)
-    path = tmp_path_factory.mktemp("model") / "m.safetensors"
-    save_model(path, {"a2b": build(config)}, ModelInfo(directions=("a2b",), networks={"a2b": config}), half=False)
-    return path
 
 
 @pytest.fixture
@@ -123,10 +110,10 @@ def may_mount() -> bool:
 
 
 @pytest.mark.skipif(not may_mount(), reason="may not mount a disk of its own")
-def test_a_disk_that_fills_up_and_gets_room_again_and_becomes_read_only(model: Path, photos: Path, tmp_path: Path):
+def test_a_disk_that_fills_up_and_gets_room_again_and_becomes_read_only(tiny_model: Path, photos: Path, tmp_path: Path):
     out = tmp_path / "out"
     out.mkdir()
-    arguments = ["translate", model, photos, "-o", out, "--device", "cpu", "--jobs", "1"]
+    arguments = ["translate", tiny_model, photos, "-o", out, "--device", "cpu", "--jobs", "1"]
     done = subprocess.run(
         ["unshare", "-rm", sys.executable, "-c", ON_A_SMALL_DISK, out, *arguments], capture_output=True, text=True
     )

@@ -12,10 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from i2i.cli.main import main
-from i2i.config.networks import CompactConfig
 from i2i.errors import UsageError
 from i2i.images.files import read, write
 from i2i.images.picture import Picture
@@ -24,20 +22,9 @@ from i2i.inference.batch import Options, Summary, plan_files, translate_files
 from i2i.inference.forecast import forecast
 from i2i.inference.inputs import Selection
 from i2i.inference.plan import Plan
-from i2i.models.modelfile import ModelInfo, save_model
-from i2i.networks.build import build
 
 CHOICES = "Choose --exists overwrite or --exists number, or another folder."
 needs_root = pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="becomes another user")
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    config = CompactConfig(filters=4, convolutions=1)
-    path = tmp_path_factory.mktemp("model") / "m.safetensors"
-    save_model(path, {"a2b": build(config)}, ModelInfo(directions=("a2b",), networks={"a2b": config}), half=False)
-    return path
 
 
 def draw(*paths: Path, seed: int = 0) -> None:
@@ -111,13 +98,13 @@ def open_path(tmp_path: Path) -> Path:
 # Links
 
 
-def test_links_are_passed_over_and_counted(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_links_are_passed_over_and_counted(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     source = tmp_path / "in"
     draw(source / "a.png", tmp_path / "other" / "b.png")
     (source / "loop").symlink_to(source)
     (source / "b.png").symlink_to(tmp_path / "other" / "b.png")
     (source / "self.png").symlink_to("self.png")
-    assert i2i(model, source, "-o", tmp_path / "out") == 0
+    assert i2i(tiny_model, source, "-o", tmp_path / "out") == 0
     assert names(tmp_path / "out") == ["a.png"]
     assert "3 links passed over (--symlinks follow takes them)" in capsys.readouterr().err
 
@@ -161,12 +148,12 @@ def test_a_folder_in_the_output_that_is_a_link_to_the_input_is_refused(tmp_path:
 
 
 def test_a_pipe_and_a_folder_with_the_name_of_a_picture(
-    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     source = tmp_path / "in"
     draw(source / "a.png", source / "x.jpg" / "b.png")
     os.mkfifo(source / "pipe.jpg")
-    assert i2i(model, source, "-o", tmp_path / "out") == 3
+    assert i2i(tiny_model, source, "-o", tmp_path / "out") == 3
     told = capsys.readouterr().out
     assert f"  {source / 'pipe.jpg'}   cannot be read: it is no regular file.\n" in told
     assert names(tmp_path / "out") == ["a.png", "i2i-errors.jsonl", "x.jpg", "x.jpg/b.png"]
@@ -194,15 +181,15 @@ def test_a_file_where_a_folder_of_the_output_should_stand(tmp_path: Path):
     assert (out / "sub").read_text() == "mine"
 
 
-def test_the_list_of_failures_cannot_be_written(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_list_of_failures_cannot_be_written(tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]):
     source, out = tmp_path / "in", tmp_path / "out"
     draw(source / "a.png")
     (source / "b.png").write_bytes(b"")
     (out / "i2i-errors.jsonl").mkdir(parents=True)
-    assert i2i(model, source, "-o", out) == 3
+    assert i2i(tiny_model, source, "-o", out) == 3
     assert capsys.readouterr().err.endswith(f"i2i: {out / 'i2i-errors.jsonl'}: cannot be written: Is a directory.\n")
     (source / "b.png").unlink()
-    assert i2i(model, source, "-o", out) == 3
+    assert i2i(tiny_model, source, "-o", out) == 3
     assert capsys.readouterr().err.endswith(f"i2i: {out / 'i2i-errors.jsonl'}: cannot be removed: Is a directory.\n")
 
 
@@ -260,7 +247,7 @@ ODD = [
 def test_odd_names_are_kept_and_printed_on_one_line(
     name: str,
     shown: str,
-    model: Path,
+    tiny_model: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -270,31 +257,31 @@ def test_odd_names_are_kept_and_printed_on_one_line(
     (source / "good" / "a.png").rename(source / "good" / name)
     (source / "bad").mkdir()
     (source / "bad" / name).write_bytes(b"")
-    assert i2i(model, source, "-o", out) == 3
+    assert i2i(tiny_model, source, "-o", out) == 3
     assert (out / "good" / name).stat().st_size
     assert capsys.readouterr().out == (
         f"1 written to {out}  ·  1 failed (list: {out}/i2i-errors.jsonl)\n  {source}/bad/{shown}   the file is empty.\n"
     )
     assert json.loads((out / "i2i-errors.jsonl").read_text())["in"] == str(source / "bad" / name)
-    assert i2i(model, source, "-o", out, "--json", "-q") == 3
+    assert i2i(tiny_model, source, "-o", out, "--json", "-q") == 3
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [event.get("status") for event in events] == ["failed", "skipped", None]
     assert events[1]["in"] == str(source / "good" / name)
     monkeypatch.chdir(source / "good")
     given = f"./{name}" if name.startswith("-") else name
-    assert i2i(model, given, "-o", tmp_path / "one.png") == 0
+    assert i2i(tiny_model, given, "-o", tmp_path / "one.png") == 0
 
 
-def test_a_suffix_that_makes_a_name_too_long(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_suffix_that_makes_a_name_too_long(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     draw(tmp_path / "in" / f"{'x' * 251}.png", tmp_path / "in" / "a.png")
-    assert i2i(model, tmp_path / "in", "-o", tmp_path / "out", "--suffix", "_t") == 3
+    assert i2i(tiny_model, tmp_path / "in", "-o", tmp_path / "out", "--suffix", "_t") == 3
     assert "   cannot be written: File name too long.\n" in capsys.readouterr().out
     assert names(tmp_path / "out") == ["a_t.png", "i2i-errors.jsonl"]
 
 
-def test_an_output_folder_with_a_name_too_long(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_an_output_folder_with_a_name_too_long(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     draw(tmp_path / "in" / "a.png")
-    assert i2i(model, tmp_path / "in", "-o", tmp_path / ("x" * 256)) == 2
+    assert i2i(tiny_model, tmp_path / "in", "-o", tmp_path / ("x" * 256)) == 2
     assert capsys.readouterr().err.endswith(
         ": nothing can be written here: File name too long. Choose another folder with -o.\n"
     )
@@ -368,44 +355,44 @@ def test_own_outputs_are_no_inputs_either_where_the_input_is_given_by_a_link(tmp
 # What stands in the way
 
 
-def test_one_output_for_two_inputs_on_two_days(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_one_output_for_two_inputs_on_two_days(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     draw(tmp_path / "x" / "a.png", tmp_path / "y" / "a.png")
     out = tmp_path / "out"
-    assert i2i(model, tmp_path / "x", "-o", out) == 0
+    assert i2i(tiny_model, tmp_path / "x", "-o", out) == 0
     before = (out / "a.png").read_bytes()
     capsys.readouterr()
-    assert i2i(model, tmp_path / "y", "-o", out) == 3
+    assert i2i(tiny_model, tmp_path / "y", "-o", out) == 3
     assert capsys.readouterr().out.splitlines()[1] == (
         f"  {tmp_path}/y/a.png   the output of {tmp_path}/x/a.png stands at {out}/a.png. {CHOICES}"
     )
     assert (out / "a.png").read_bytes() == before
-    assert i2i(model, tmp_path / "x", "-o", out) == 0
+    assert i2i(tiny_model, tmp_path / "x", "-o", out) == 0
 
 
 def test_a_file_of_somebody_else_is_named_and_not_touched(
-    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     source, out = tmp_path / "in", tmp_path / "out"
     draw(source / "a.png", source / "b.png")
     out.mkdir()
     (out / "a.png").write_text("mine")
     before = (out / "a.png").stat()
-    assert i2i(model, source, "-o", out) == 3
+    assert i2i(tiny_model, source, "-o", out) == 3
     assert capsys.readouterr().out.splitlines() == [
         f"1 written to {out}  ·  1 failed (list: {out}/i2i-errors.jsonl)",
         f"  {source}/a.png   a file that i2i did not write stands at {out}/a.png. {CHOICES}",
     ]
-    assert i2i(model, source, "-o", out, "--exists", "error") == 3
+    assert i2i(tiny_model, source, "-o", out, "--exists", "error") == 3
     told = capsys.readouterr().out
     assert f"  {source}/a.png   the output is there already. {CHOICES}\n" in told
     assert f"  {source}/b.png   the output is there already. {CHOICES}\n" in told
     after = (out / "a.png").stat()
     assert (after.st_ino, after.st_mtime_ns, (out / "a.png").read_text()) == (before.st_ino, before.st_mtime_ns, "mine")
     for _ in range(2):
-        assert i2i(model, source, "-o", out, "--exists", "number") == 0
+        assert i2i(tiny_model, source, "-o", out, "--exists", "number") == 0
         assert names(out) == ["a-2.png", "a.png", "b.png"]
     assert (out / "a.png").read_text() == "mine"
-    assert i2i(model, source, "-o", out, "--exists", "overwrite") == 0
+    assert i2i(tiny_model, source, "-o", out, "--exists", "overwrite") == 0
     assert (out / "a.png").read_bytes() == (out / "a-2.png").read_bytes()
 
 
@@ -419,14 +406,14 @@ def test_an_output_that_somebody_changed_is_theirs(tmp_path: Path):
     assert (out / "a.png").read_bytes().endswith(b"retouched")
 
 
-def test_a_single_output_is_not_replaced_unasked(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_single_output_is_not_replaced_unasked(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     draw(tmp_path / "a.png", tmp_path / "out.png")
     before = (tmp_path / "out.png").read_bytes()
-    assert i2i(model, tmp_path / "a.png", "-o", tmp_path / "out.png") == 3
+    assert i2i(tiny_model, tmp_path / "a.png", "-o", tmp_path / "out.png") == 3
     assert "the output is there already. Choose --exists overwrite or --exists number." in capsys.readouterr().out
     assert (tmp_path / "out.png").read_bytes() == before
-    assert i2i(model, tmp_path / "a.png", "-o", tmp_path / "out.png", "--exists", "overwrite") == 0
-    assert i2i(model, tmp_path / "a.png", "-o", tmp_path / "a.png", "--exists", "overwrite") == 2
+    assert i2i(tiny_model, tmp_path / "a.png", "-o", tmp_path / "out.png", "--exists", "overwrite") == 0
+    assert i2i(tiny_model, tmp_path / "a.png", "-o", tmp_path / "a.png", "--exists", "overwrite") == 2
 
 
 # What is done already, and what is not
@@ -500,16 +487,16 @@ def test_a_journal_that_somebody_damaged_is_as_if_its_lines_were_not(tmp_path: P
 
 
 @pytest.mark.parametrize("separator", ["\n", "\r\n", "\0"])
-def test_a_list_of_inputs(separator: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_list_of_inputs(separator: str, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     odd = os.fsdecode(b"caf\xe9.png")
     draw(tmp_path / "in" / "x.png", tmp_path / "in" / "sub" / "b.png")
     (tmp_path / "in" / "x.png").rename(tmp_path / "in" / odd)
     entries = [str(tmp_path / "in" / odd), str(tmp_path / "in" / "sub"), ""]
     (tmp_path / "list").write_bytes(os.fsencode(separator.join(entries)))
-    assert i2i(model, f"@{tmp_path / 'list'}", "-o", tmp_path / "out") == 0
+    assert i2i(tiny_model, f"@{tmp_path / 'list'}", "-o", tmp_path / "out") == 0
     assert names(tmp_path / "out") == sorted([odd, "b.png"])
     (tmp_path / "list").write_bytes(os.fsencode(separator.join([*entries, "gone.png"])))
-    assert i2i(model, f"@{tmp_path / 'list'}", "-o", tmp_path / "new") == 2
+    assert i2i(tiny_model, f"@{tmp_path / 'list'}", "-o", tmp_path / "new") == 2
     assert f"i2i: gone.png: this input does not exist. It is listed in {tmp_path / 'list'}." in capsys.readouterr().err
 
 
@@ -519,37 +506,37 @@ def test_a_list_between_zero_bytes_may_hold_a_newline(tmp_path: Path):
     assert batch([f"@{tmp_path / 'list'}"], tmp_path / "out").ok == 2
 
 
-def test_patterns_keep_the_folders_below_them(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_patterns_keep_the_folders_below_them(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     draw(*(tmp_path / "in" / place for place in ("x/a.png", "y/b.jpg", "y/deep/c.png", "d.png")))
-    assert i2i(model, tmp_path / "in" / "*" / "*.png", "-o", tmp_path / "one") == 0
+    assert i2i(tiny_model, tmp_path / "in" / "*" / "*.png", "-o", tmp_path / "one") == 0
     assert names(tmp_path / "one") == ["x/a.png"]
-    assert i2i(model, tmp_path / "in" / "**" / "*.png", "-o", tmp_path / "all") == 0
+    assert i2i(tiny_model, tmp_path / "in" / "**" / "*.png", "-o", tmp_path / "all") == 0
     assert names(tmp_path / "all") == ["d.png", "x/a.png", "y/deep/c.png"]
-    assert i2i(model, tmp_path / "in" / "*.bmp", "-o", tmp_path / "none") == 2
+    assert i2i(tiny_model, tmp_path / "in" / "*.bmp", "-o", tmp_path / "none") == 2
     assert f"i2i: {tmp_path}/in/*.bmp: nothing matches this pattern.\n" in capsys.readouterr().err
 
 
-def test_include_exclude_and_only_the_first_folder(model: Path, tmp_path: Path):
+def test_include_exclude_and_only_the_first_folder(tiny_model: Path, tmp_path: Path):
     draw(*(tmp_path / "in" / place for place in ("x/a.png", "x/b.jpg", "y/a.png", "d.png")))
     chosen = ["--include", "*.png", "--include", "x/*", "--exclude", "y/*"]
-    assert i2i(model, tmp_path / "in", "-o", tmp_path / "out", *chosen) == 0
+    assert i2i(tiny_model, tmp_path / "in", "-o", tmp_path / "out", *chosen) == 0
     assert names(tmp_path / "out") == ["d.png", "x/a.png", "x/b.jpg"]
-    assert i2i(model, tmp_path / "in", "-o", tmp_path / "flat", "--no-recursive") == 0
+    assert i2i(tiny_model, tmp_path / "in", "-o", tmp_path / "flat", "--no-recursive") == 0
     assert names(tmp_path / "flat") == ["d.png"]
 
 
-def test_three_parts_do_everything_once_and_other_parts_find_nothing_to_do(model: Path, tmp_path: Path):
+def test_three_parts_do_everything_once_and_other_parts_find_nothing_to_do(tiny_model: Path, tmp_path: Path):
     draw(*(tmp_path / "in" / f"{number}.png" for number in range(12)))
     out = tmp_path / "out"
     for part in ("1/3", "2/3", "3/3"):
-        assert i2i(model, tmp_path / "in", "-o", out, "--shard", part) == 0
+        assert i2i(tiny_model, tmp_path / "in", "-o", out, "--shard", part) == 0
     lines = [line for path in (out / ".i2i").glob("journal-*") for line in path.read_text().splitlines()]
     assert sorted(json.loads(line)["out"] for line in lines) == sorted(f"{number}.png" for number in range(12))
     for part in ((1, 1), (1, 2), (2, 2), (4, 5)):
         todo = planned(tmp_path / "in", out, selection=Selection(shard=part))
         assert todo.jobs
-    assert i2i(model, tmp_path / "in", "-o", out) == 0
-    assert i2i(model, tmp_path / "in", "-o", out, "--shard", "1/2") == 0
+    assert i2i(tiny_model, tmp_path / "in", "-o", out) == 0
+    assert i2i(tiny_model, tmp_path / "in", "-o", out, "--shard", "1/2") == 0
     lines = [line for path in (out / ".i2i").glob("journal-*") for line in path.read_text().splitlines()]
     assert len(lines) == 12
 
