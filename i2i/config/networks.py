@@ -51,6 +51,52 @@ class CompactConfig(NetworkConfig):
     scale: int = setting(1, "output pixels for each input pixel across", ge=1, le=4)
 
 
+class UNetConfig(NetworkConfig):
+    """U-Net of Isola et al. 2017 (pix2pix): halves the picture down to a single pixel and doubles it again."""
+
+    kind: Literal["unet"] = setting("unet", "which generator")
+    input_channels: int = setting(3, "channels of the input picture", ge=1)
+    output_channels: int = setting(3, "channels of the output picture", ge=1)
+    filters: int = setting(64, "channels after the first convolution", ge=1)
+    downs: int = setting(8, "halvings of the size: 7 for 128 px, 8 for 256 px, 9 for 512 px", ge=5, le=10)
+    norm: Norm = setting("batch", "normalisation after each inner convolution")
+    dropout: float = setting(0.5, "dropout probability in the inner levels, 0 for none", ge=0, lt=1)
+    dropout_at: Literal["paper", "pytorch"] = setting(
+        "paper", "levels with dropout: the innermost three, or as in the authors' PyTorch code"
+    )
+
+    @property
+    def scale(self) -> int:
+        """Output pixels for each input pixel across."""
+        return 1
+
+
+class SRResNetConfig(NetworkConfig):
+    """Residual blocks at the input's size, then pixel shuffles (Ledig et al. 2017)."""
+
+    kind: Literal["srresnet"] = setting("srresnet", "which generator")
+    input_channels: int = setting(3, "channels of the input picture", ge=1)
+    output_channels: int = setting(3, "channels of the output picture", ge=1)
+    filters: int = setting(64, "channels between the convolutions", ge=1)
+    blocks: int = setting(16, "residual blocks", ge=0)
+    scale: int = setting(4, "output pixels for each input pixel across", ge=1, le=4)
+    norm: Literal["batch", "none"] = setting("batch", "batch norm (published) or the variant without (MSRResNet)")
+    init: Init = setting("kaiming", "distribution of the initial weights; kaiming is divided by 10 where norm is none")
+
+
+class RRDBConfig(NetworkConfig):
+    """Residual-in-residual dense blocks, then two doublings (Wang et al. 2018, ESRGAN)."""
+
+    kind: Literal["rrdb"] = setting("rrdb", "which generator")
+    input_channels: int = setting(3, "channels of the input picture", ge=1)
+    output_channels: int = setting(3, "channels of the output picture", ge=1)
+    filters: int = setting(64, "channels between the blocks", ge=1)
+    growth: int = setting(32, "channels that each convolution in a block adds", ge=1)
+    blocks: int = setting(23, "blocks of three dense blocks: 23, or 6 for the small networks", ge=0)
+    scale: Literal[1, 2, 4] = setting(4, "output pixels for each input pixel across")
+    init: Init = setting("kaiming", "distribution of the initial weights; kaiming is divided by 10 inside the blocks")
+
+
 class PatchGANConfig(NetworkConfig):
     """Discriminator that judges overlapping patches (Isola et al. 2017)."""
 
@@ -72,6 +118,7 @@ class PixelConfig(NetworkConfig):
 
 
 Generator = ResNetConfig
-GENERATORS = (ResNetConfig, CompactConfig)
+GeneratorConfig = ResNetConfig | CompactConfig | UNetConfig | SRResNetConfig | RRDBConfig
+GENERATORS = (ResNetConfig, CompactConfig, UNetConfig, SRResNetConfig, RRDBConfig)
 Discriminator = Annotated[PatchGANConfig | PixelConfig, Field(discriminator="kind")]
-Network = Annotated[ResNetConfig | CompactConfig | PatchGANConfig | PixelConfig, Field(discriminator="kind")]
+Network = Annotated[GeneratorConfig | PatchGANConfig | PixelConfig, Field(discriminator="kind")]

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from i2i.config.base import Settings, setting
-from i2i.config.networks import GENERATORS, CompactConfig, Network, ResNetConfig
+from i2i.config.networks import GENERATORS, GeneratorConfig, Network
 from i2i.errors import ModelError, UsageError
 
 FORMAT = 1
@@ -57,7 +57,7 @@ class ModelInfo(Settings):
     ancestor: str | None = setting(None, "the model or file that this one was made from")
     card: Card = setting(Card(), "data, licence, figures")
 
-    def generator(self, direction: Direction) -> ResNetConfig | CompactConfig:
+    def generator(self, direction: Direction) -> GeneratorConfig:
         """The settings of a direction's generator. Raises ModelError if there is none."""
         found = self.networks.get(direction)
         if not isinstance(found, GENERATORS):

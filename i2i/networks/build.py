@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import overload
 
-from i2i.config.networks import CompactConfig, PatchGANConfig, PixelConfig, ResNetConfig
+from i2i.config.networks import (
+    CompactConfig,
+    GeneratorConfig,
+    PatchGANConfig,
+    PixelConfig,
+    ResNetConfig,
+    RRDBConfig,
+    SRResNetConfig,
+    UNetConfig,
+)
 from i2i.networks.compact import CompactGenerator
 from i2i.networks.patchgan import PatchGAN, PixelDiscriminator
 from i2i.networks.resnet import ResNetGenerator
+from i2i.networks.rrdb import RRDBGenerator
+from i2i.networks.srresnet import SRResNetGenerator
+from i2i.networks.unet import UNetGenerator
 
-AnyNetwork = ResNetGenerator | CompactGenerator | PatchGAN | PixelDiscriminator
+AnyGenerator = ResNetGenerator | CompactGenerator | UNetGenerator | SRResNetGenerator | RRDBGenerator
+AnyNetwork = AnyGenerator | PatchGAN | PixelDiscriminator
 
 
 @overload
@@ -17,14 +30,26 @@ def build(config: ResNetConfig) -> ResNetGenerator: ...
 @overload
 def build(config: CompactConfig) -> CompactGenerator: ...
 @overload
+def build(config: UNetConfig) -> UNetGenerator: ...
+@overload
+def build(config: SRResNetConfig) -> SRResNetGenerator: ...
+@overload
+def build(config: RRDBConfig) -> RRDBGenerator: ...
+@overload
 def build(config: PatchGANConfig | PixelConfig) -> PatchGAN | PixelDiscriminator: ...
-def build(config: ResNetConfig | CompactConfig | PatchGANConfig | PixelConfig) -> AnyNetwork:
+def build(config: GeneratorConfig | PatchGANConfig | PixelConfig) -> AnyNetwork:
     """The network of a configuration, freshly initialised from torch's global generator."""
     match config:
         case ResNetConfig():
             return ResNetGenerator(config)
         case CompactConfig():
             return CompactGenerator(config)
+        case UNetConfig():
+            return UNetGenerator(config)
+        case SRResNetConfig():
+            return SRResNetGenerator(config)
+        case RRDBConfig():
+            return RRDBGenerator(config)
         case PatchGANConfig():
             return PatchGAN(config)
         case PixelConfig():

@@ -5,8 +5,10 @@ N batch, C channels, H x W pixels, s scale.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pixel_shuffle
+from torch.nn.functional import interpolate
 
 from i2i.config.networks import CompactConfig
 from i2i.networks.base import Network
@@ -31,9 +33,14 @@ class CompactGenerator(Network):
             channels = config.filters
         layers.append(nn.Conv2d(channels, config.output_channels * config.scale**2, 3, padding=1))
         self.body = nn.Sequential(*layers)
+        self.shuffle = nn.PixelShuffle(config.scale)
         initialise(self, config)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', sH, sW). Input and output of other channels are not added."""
-        details = pixel_shuffle(self.body(x), self.scale)  # (N, C', sH, sW)
+        details = self.shuffle(self.body(x))  # (N, C', sH, sW)
         return details + interpolate(x, scale_factor=self.scale, mode="nearest") if self.adds_to_input else details
+
+    def stages(self) -> Sequence[nn.Module]:
+        """See `Network.stages`."""
+        return [self]

@@ -7,8 +7,31 @@ from torch import Tensor, nn
 
 from i2i.config.networks import Norm
 
+EPS = 1e-5
 
-class InstanceNorm(nn.Module):
+
+class PictureNorm(nn.Module):
+    """A norm that, evaluated, takes mean and variance of each channel from the whole picture, see `fixed`."""
+
+    def fixed(self, mean: Tensor, variance: Tensor) -> FixedNorm:
+        """The same norm with the statistics of another, larger picture: (C,) each."""
+        weight, bias = getattr(self, "weight", None), getattr(self, "bias", None)
+        return FixedNorm(mean, variance, weight, bias, EPS)
+
+
+class FixedNorm(nn.Module):
+    """(x - mean) / sqrt(variance + eps) * weight + bias for each channel, all of them given."""
+
+    def __init__(self, mean: Tensor, variance: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> None:
+        super().__init__()
+        self.mean, self.variance, self.weight, self.bias, self.eps = mean, variance, weight, bias, eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W)."""
+        return F.batch_norm(x, self.mean, self.variance, self.weight, self.bias, training=False, eps=self.eps)
+
+
+class InstanceNorm(PictureNorm):
     """Each channel of each sample to mean 0 and variance 1; eps 1e-5, no affine, no running statistics.
 
     `group_norm` with one group per channel: torch's own instance norm returns a wrong gradient, without a word, for
@@ -21,10 +44,10 @@ class InstanceNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
-        return F.group_norm(x, self.channels, eps=1e-5)
+        return F.group_norm(x, self.channels, eps=EPS)
 
 
-class BatchNorm(nn.BatchNorm2d):
+class BatchNorm(nn.BatchNorm2d, PictureNorm):
     """Batch norm in training (eps 1e-5, momentum 0.1, affine); in evaluation each picture by its own statistics.
 
     GANs trained with small batches depend on the statistics of the picture at hand (Isola et al. 2017, section 3.3):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain
+
 from torch import Tensor, nn
 
 from i2i.config.networks import Norm, ResNetConfig
-from i2i.networks.base import Network
+from i2i.networks.base import Network, Residual
 from i2i.networks.initial import initialise
 from i2i.networks.norm import needs_bias, norm
 
 PADDING = {"reflect": nn.ReflectionPad2d, "replicate": nn.ReplicationPad2d, "zero": nn.ZeroPad2d}
 
 
-class ResidualBlock(nn.Module):
-    """x + convolve(x), two 3x3 convolutions; no activation after the sum."""
+class ResidualBlock(Residual):
+    """Two 3x3 convolutions, no activation after the sum."""
 
     def __init__(self, channels: int, config: ResNetConfig) -> None:
         super().__init__()
@@ -28,10 +31,6 @@ class ResidualBlock(nn.Module):
             nn.Conv2d(channels, channels, 3, bias=bias),
             norm(config.norm, channels),
         )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, H, W)."""
-        return x + self.convolve(x)
 
 
 class ResNetGenerator(Network):
@@ -67,6 +66,10 @@ class ResNetGenerator(Network):
         x = self.blocks(x)
         x = self.up(x)  # (N, F, H, W)
         return self.head(x)
+
+    def stages(self) -> Sequence[nn.Module]:
+        """See `Network.stages`."""
+        return [*self.stem, *chain(*self.down), *self.blocks, *chain(*self.up), *self.head]
 
 
 def _down(channels: int, kind: Norm) -> nn.Sequential:
