@@ -31,6 +31,7 @@ from i2i.errors import ConfigError, NoRoomError, UsageError, printable
 from i2i.inference.batch import Options, Outcome, Summary, beside, plan_files, translate_files
 from i2i.inference.inputs import Selection
 from i2i.inference.translator import load as load_translator
+from i2i.inference.ways import Running
 from i2i.methods.base import Method
 from i2i.methods.build import build_method
 from i2i.models.info import Direction
@@ -121,16 +122,17 @@ def translate(
     device: str = "auto",
     options: Options = Options(),  # noqa: B008  frozen
     selection: Selection = Selection(),  # noqa: B008  frozen
+    running: Running = Running(),  # noqa: B008  frozen
     report: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Summary:
     """Translates pictures and folders of them into the folder `output` with a model file, run folder or shipped model.
 
-    `options` and `selection` are those of `i2i translate`; `report` hears of every picture. Raises UsageError,
-    ModelError and LockedError before anything is written, NoRoomError when the disk is full; a picture that fails is
-    passed over and counted. A second call goes on where the first one ended.
+    `options`, `selection` and `running` are those of `i2i translate`; `report` hears of every picture. Raises
+    UsageError, ModelError and LockedError before anything is written, NoRoomError when the disk is full; a picture that
+    fails is passed over and counted. A second call goes on where the first one ended.
     """
     planned = plan_files([str(path) for path in inputs], Path(output), options, selection)
-    translator = load_translator(model, device=device, direction=direction)
+    translator = load_translator(model, device=device, direction=direction, running=running)
     return translate_files(
         planned, translator, beside(options, translator.device.type), work=translator.name, report=report
     )

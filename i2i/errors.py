@@ -5,6 +5,7 @@ I2IError
 │   └── ConfigError   2   a setting is unknown, of the wrong type or out of range
 ├── DataError         2   the training pictures are missing, too few or too small
 ├── ImageError        3   one picture cannot be read, translated or written
+│   └── NoMemoryError 5   one picture needs more memory than there is, in the smallest blocks too
 ├── TrainingError     4   training stopped: non-finite values
 ├── NoRoomError       5   no room on disk or in memory
 ├── ModelError        6   a model file or checkpoint is damaged, unsafe or unknown
@@ -56,6 +57,12 @@ class ImageError(I2IError):
     """One picture cannot be read, translated or written."""
 
     exit_code = 3
+
+
+class NoMemoryError(ImageError):
+    """One picture needs more memory than there is, in the smallest blocks too; others may need less."""
+
+    exit_code = 5
 
 
 class TrainingError(I2IError):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from i2i.inference.inputs import Selection
     from i2i.inference.plan import Plan
     from i2i.inference.translator import Translator
+    from i2i.inference.ways import Running
 
 FORMATS = {"same": None, "png": ".png", "jpg": ".jpg", "webp": ".webp", "avif": ".avif", "tiff": ".tiff"}
 UNITS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
@@ -57,6 +58,20 @@ class Shard(click.ParamType[tuple[int, int]]):
         if not found or not 1 <= int(found[1]) <= int(found[2]):
             self.fail(f"'{value}' is no part such as 2/8, from 1/8 to 8/8.", parameter, context)
         return int(found[1]), int(found[2])
+
+
+class Tile(click.ParamType[int | None]):
+    """A side in pixels, 0 or auto."""
+
+    name = "tile"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int | None:
+        """The side; None for auto."""
+        if value == "auto":
+            return None
+        if not re.fullmatch(r"\d+", str(value)) or not (int(value) == 0 or int(value) >= 16):
+            self.fail(f"'{value}' is none of auto, 0 and the sides from 16 on.", parameter, context)
+        return int(value)
 
 
 def _check_device(_: click.Context, __: click.Parameter, device: str) -> str:
@@ -136,6 +151,32 @@ OPTIONS = [
         help="Refuse larger pictures before they are decoded.",
     ),
     click.option("--allow-truncated", is_flag=True, help="Take what cut files still have."),
+    click.option(
+        "--tile",
+        type=Tile(),
+        default="auto",
+        show_default=True,
+        help="Side in pixels of the blocks that large pictures go through the network in; 0: always whole.",
+    ),
+    click.option(
+        "--overlap",
+        type=click.IntRange(0, 4096),
+        help="Pixels that a block sees of its neighbours.  [default: all that the network looks at]",
+    ),
+    click.option(
+        "--max-side",
+        type=click.IntRange(1),
+        metavar="PX",
+        help="Show the network larger pictures shrunk to this side; results keep their size.",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        default="auto",
+        show_default=True,
+        help="What the network computes in; auto is fp32. The others are quicker where the device has them, and "
+        "differ by some levels.",
+    ),
     click.option("--shard", type=Shard(), metavar="I/N", default="1/1", help="Part I of N, for several machines."),
     click.option(
         "--jobs", type=click.IntRange(1, 64), help="Threads that read, and that write.  [default: auto; 1 on a CPU]"
@@ -197,6 +238,13 @@ class PictureRun:
         self._refuse_nonsense()
         self._plan_files = plan_files
         self.plan = self._planned()
+
+    def running(self) -> Running:
+        """How the network is to be run."""
+        from i2i.inference.ways import Running
+
+        names = ("tile", "overlap", "precision", "max_side")
+        return Running(**{name: self.asked[name] for name in names})
 
     def go(self, translator: Translator, introduction: str) -> int:
         """Translate everything and tell it; the exit code."""
@@ -264,6 +312,7 @@ class PictureRun:
             with progress.aside():
                 self.console.note(printable(problem))
 
+        translator.tell = note
         watch = Watch(self.plan, self._planned, stop, note)
         try:
             return translate_files(

@@ -33,5 +33,5 @@ def translate(context: click.Context, console: Console, /, **asked: Any) -> None
 
     from i2i.inference.translator import load
 
-    translator = load(path, device=asked["device"], direction=direction)
+    translator = load(path, device=asked["device"], direction=direction, running=run.running())
     context.exit(run.go(translator, f"model {asked['model']}  ·  {direction}"))

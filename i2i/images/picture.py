@@ -58,6 +58,7 @@ class Picture:
     pixels: Samples
     alpha: Samples | None = None
     carried: Carried = field(default_factory=Carried)
+    way: str = ""  # that it took through a network, or is to take again
 
     def __post_init__(self) -> None:
         kind, shape = self.pixels.dtype, self.pixels.shape

@@ -71,6 +71,7 @@ class Outcome:
     size: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
     as_png: bool = False  # since its own format cannot hold it
+    exit_code: int = 3  # of a failure
 
     def as_json(self) -> dict[str, Any]:
         """The event that `--json` prints."""
@@ -98,8 +99,8 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 when all is done, 3 when something failed."""
-        return 3 if self.failures or self.problem else 0
+        """0 when all is done, 3 when something failed, 5 when memory was short for it."""
+        return max((failure.exit_code for failure in self.failures), default=3 if self.problem else 0)
 
     def as_json(self, exit_code: int | None = None) -> dict[str, Any]:
         """The last event that `--json` prints; `exit_code` is the process's where it is another."""
@@ -304,6 +305,7 @@ class _Batch:
                 width, height, count = header(file.data, limits)
                 turn.enter(width * height * (count if self.options.frames == "all" else 1))
                 decoded = (decode_frames if self.options.frames == "all" else decode)(file.data, limits)
+                decoded = _on_its_way(decoded, self.output.way(job, file))
                 return _Loaded(job, cleared, replace(file, data=b""), decoded, start, turn.pixels or 0)
         except ImageError as error:
             return _failed(job, error, start)
@@ -341,7 +343,7 @@ class _Batch:
                 job = self.output.renamed_to_png(loaded.planned)
                 data = encoded(made, PNG, self.options)
                 notes = (*notes, f"{error.what.rstrip('.')}: written as {job.name_out}")
-            self.output.store(job, data, loaded.file)
+            self.output.store(job, data, loaded.file, first.way)
         except ImageError as error:
             return _failed(loaded.job, error, loaded.start)
         finally:
@@ -374,9 +376,16 @@ def encoded(made: Picture | Frames, format: Format, options: Options) -> bytes:
     return encode_frames(made, format, quality=quality, metadata=metadata, profile=profile)
 
 
+def _on_its_way(decoded: Picture | Frames, way: str) -> Picture | Frames:
+    """The same, to go through the network as it did before."""
+    if isinstance(decoded, Picture):
+        return replace(decoded, way=way)
+    return replace(decoded, pictures=tuple(replace(picture, way=way) for picture in decoded.pictures))
+
+
 def _failed(job: Job, error: ImageError, start: float) -> Outcome:
     reason = f"{error.what} {error.hint}" if error.hint else error.what
-    return Outcome(job, "failed", reason, _milliseconds(start))
+    return Outcome(job, "failed", reason, _milliseconds(start), exit_code=error.exit_code)
 
 
 def _milliseconds(start: float) -> int:

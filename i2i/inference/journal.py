@@ -29,7 +29,8 @@ SHARD_LOCK = re.compile(r"lock-\d+-of-(\d+)")
 class Record:
     """One output: of which input (real path, size in bytes, time of change in ns, SHA-256), by which `work`.
 
-    `out` is its place in the folder; size, time and SHA-256 of the output show whether it is still the same.
+    `out` is its place in the folder; size, time and SHA-256 of the output show whether it is still the same. `way` is
+    how the picture went through the network, see `Way`; a picture that is made again goes the same way.
     """
 
     source: str
@@ -41,6 +42,7 @@ class Record:
     size: int
     mtime: int
     sha256: str
+    way: str = ""
 
 
 class Journal:
@@ -104,6 +106,11 @@ class Journal:
         except OSError:
             return None
         return next((r for r in candidates if _is_same_input(r, source, real, status) and self._is_there(r)), None)
+
+    def way(self, source: Path, sha256: str, work: str) -> str:
+        """The way that the same input took when the same work was done before; nothing where it was not."""
+        records = reversed(self._by_source.get(self.real(source), ()))
+        return next((record.way for record in records if record.work == work and record.source_sha256 == sha256), "")
 
     def owner(self, out: str) -> Literal["nobody", "unknown"] | Record:
         """Whose file stands at a place: no file, one that the journal does not know, or the output of a record."""

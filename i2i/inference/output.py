@@ -54,7 +54,11 @@ class Output:
         as_png = self.plan.as_png(job)
         return as_png if self.journal is None else self._clear(as_png, self.journal)
 
-    def store(self, job: Job, data: bytes, source: FileContent) -> None:
+    def way(self, job: Job, source: FileContent) -> str:
+        """The way that the picture took through the network when it was made before."""
+        return "" if self.journal is None else self.journal.way(job.source, source.sha256, self.work)
+
+    def store(self, job: Job, data: bytes, source: FileContent, way: str = "") -> None:
         """Write an output: onto the disk under a private name, then the journal, then the rename.
 
         Killed at any moment it leaves nothing that looks whole and is not, and nothing that the journal does not
@@ -62,7 +66,7 @@ class Output:
         """
         try:
             if self.journal is not None:
-                self._store(job, data, source, self.journal)
+                self._store(job, data, source, way, self.journal)
             elif job.name_out == STREAM:
                 sys.stdout.buffer.write(data)
                 sys.stdout.buffer.flush()
@@ -75,7 +79,7 @@ class Output:
                 raise self._full(job, data) from error
             raise ImageError(f"cannot be written: {error.strerror or error}.", where=job.target) from error
 
-    def _store(self, job: Job, data: bytes, source: FileContent, journal: Journal) -> None:
+    def _store(self, job: Job, data: bytes, source: FileContent, way: str, journal: Journal) -> None:
         part = journal.parts / secrets.token_hex(8)
         try:
             write_new(part, data)
@@ -91,6 +95,7 @@ class Output:
                 size=status.st_size,
                 mtime=status.st_mtime_ns,
                 sha256=hashlib.sha256(data).hexdigest(),
+                way=way,
             )
             if self.exists != "overwrite" and journal.owner(job.name_out) == "unknown":  # it came in the meantime
                 raise self._in_the_way(job)

@@ -5,7 +5,7 @@ H x W pixels, C channels, s the network's scale.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
@@ -15,29 +15,38 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch import nn
 
-from i2i.errors import ImageError, UsageError
+from i2i.errors import ImageError, NoMemoryError, UsageError
 from i2i.images.files import read
-from i2i.images.picture import LUMA, WHITE, Picture, Samples
+from i2i.images.picture import Picture, Samples
 from i2i.images.transparency import filled
+from i2i.inference.canvas import Canvas, Pixels, resized
+from i2i.inference.passage import NotFiniteError, Passage
+from i2i.inference.ways import Running, Way, Ways, is_out_of_memory, total_memory
 from i2i.models.info import Direction, ModelInfo, choose_direction
 from i2i.models.info import sha256 as sha256_of
 from i2i.models.modelfile import load_model
 from i2i.models.shipped import resolve
 
 
-def load(model: str | PathLike[str], *, device: str = "auto", direction: Direction | None = None) -> Translator:
+def load(
+    model: str | PathLike[str],
+    *,
+    device: str = "auto",
+    direction: Direction | None = None,
+    running: Running = Running(),  # noqa: B008  frozen
+) -> Translator:
     """The translator of a model file, a run folder or a shipped model.
 
     Without a direction it is a2b, or the only one that the model has. Raises UsageError for an unknown model, device
-    or direction, ModelError for a file that cannot be used.
+    or direction, or for what the network cannot do, ModelError for a file that cannot be used.
     """
     path = resolve(model)
     file = load_model(path)
     chosen = choose_direction(file.info, direction)
-    return Translator(file.networks[chosen], file.info, chosen, pick_device(device), sha256=sha256_of(path))
+    network = file.networks[chosen]
+    return Translator(network, file.info, chosen, pick_device(device), sha256=sha256_of(path), running=running)
 
 
 def pick_device(name: str) -> torch.device:
@@ -55,16 +64,32 @@ def pick_device(name: str) -> torch.device:
 
 
 class Translator:
-    """A generator with what it needs to take any picture: call it with a picture, an array, a PIL image or a path."""
+    """A generator with what it needs to take any picture: call it with a picture, an array, a PIL image or a path.
+
+    `tell` hears what a person should know, such as memory that was short; `running` and `memory` see `Ways`.
+    """
 
     def __init__(
-        self, network: nn.Module, info: ModelInfo, direction: Direction, device: torch.device, *, sha256: str = ""
+        self,
+        network: nn.Module,
+        info: ModelInfo,
+        direction: Direction,
+        device: torch.device,
+        *,
+        sha256: str = "",
+        running: Running = Running(),  # noqa: B008  frozen
+        memory: int | None = None,
     ) -> None:
         self.network = network.to(device).eval()
-        self.info, self.direction, self.device = info, direction, device
-        self.name = f"{sha256} {direction}"  # of the file's content: what a journal knows a model by
+        self.info, self.direction, self.device, self.running = info, direction, device, running
+        # of the file's content and what was asked for: what a journal knows the work by
+        self.name = " ".join(filter(None, [sha256, direction, running.what_matters()]))
         generator = info.generator(direction)
         self.channels_in, self.scale = generator.input_channels, generator.scale
+        self.ways = Ways(self.network, self.channels_in, device, running, memory or total_memory(device))
+        self.passage = Passage(self.ways)
+        self.tell: Callable[[str], None] = lambda text: None
+        self._told: set[str] = set()
 
     @overload
     def __call__(self, picture: Picture | str | PathLike[str]) -> Picture: ...
@@ -106,33 +131,74 @@ class Translator:
         return pixels[:, :, 0] if array.ndim == 2 and pixels.shape[2] == 1 else pixels
 
     def _translate(self, picture: Picture) -> Picture:
-        try:
-            with torch.inference_mode(), _repeatable():
-                unit = self._through_network(picture)
-                alpha = self._enlarged(picture.alpha)
-                return replace(picture, pixels=_stored(unit, picture.pixels.dtype.name), alpha=alpha)
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not isinstance(error, MemoryError) and "memory" not in str(error).lower():
-                raise
-            size = f"{picture.width}x{picture.height} pixels"
-            raise ImageError(f"{size} need more memory than {self.device} has.") from error
+        with torch.inference_mode(), _repeatable():
+            shown = picture.with_pixels(filled(picture))
+            pixels = shown.gray() if self.channels_in == 1 else shown.rgb()
+            kind = picture.pixels.dtype.name
+            as_luma = picture.is_gray and self.channels_in == 3
+            small = self._shrunk(pixels)
+            if small is None:
+                result, way = self._run(pixels, kind, as_luma, Way.parse(picture.way))
+            else:
+                result, way = self._run(small, "float32", as_luma, Way.parse(picture.way))
+                result = resized(result, (picture.height * self.scale, picture.width * self.scale), kind)
+            made = replace(picture, pixels=result, alpha=self._enlarged(picture.alpha), way=str(way))
+        return self._with_note(made) if way.sampled else made
 
-    def _through_network(self, picture: Picture) -> Tensor:
-        """(1, C, sH, sW) from 0 to 1; luma where the network turned gray into colours."""
-        shown = picture.with_pixels(filled(picture))
-        unit = self._run(shown.gray() if self.channels_in == 1 else shown.rgb())
-        if picture.is_gray and self.channels_in == 3 and unit.shape[1] == 3:
-            return (unit * torch.from_numpy(LUMA).to(unit.device).reshape(1, 3, 1, 1)).sum(dim=1, keepdim=True)
-        return unit
-
-    def _run(self, pixels: Samples) -> Tensor:
-        """(H, W, C_in) -> (1, C_out, sH, sW) from 0 to 1, padded for the network and cropped back."""
+    def _shrunk(self, pixels: Samples) -> Samples | None:
+        """Float pixels whose longer side is `max_side`; None where they need not be shrunk."""
         height, width = pixels.shape[:2]
-        output = self.network(self._to_network(self._pad(pixels)))[:, :, : height * self.scale, : width * self.scale]
-        if not bool(torch.isfinite(output).all()):
-            raise ImageError("the network's output is not finite: the model is damaged or was trained badly.")
-        low, high = self.info.value_range
-        return (output - low) / (high - low)
+        most = self.running.max_side
+        if most is None or max(height, width) <= most:
+            return None
+        ratio = most / max(height, width)
+        return resized(pixels, (max(1, round(height * ratio)), max(1, round(width * ratio))), "float32")
+
+    def _run(self, pixels: Samples, kind: str, as_luma: bool, known: Way | None) -> tuple[Samples, Way]:
+        """(H, W, C_in) -> (sH, sW, C_out) and the way it took: another one when memory was short, or too few bits."""
+        padded = self._pad(pixels)
+        height, width = padded.shape[:2]
+        way = known or self.ways.first(height, width)
+        following = self.ways.after(way)
+        while True:
+            canvas = Canvas(pixels.shape[0] * self.scale, pixels.shape[1] * self.scale, kind, self.info, as_luma)
+            try:
+                self.passage.take(way, Pixels(padded, self.info, self.device), canvas.write)
+                return canvas.samples, way
+            except NotFiniteError as error:
+                if way.precision == "fp32":
+                    what = "the network's output is not finite: the model is damaged or was trained badly."
+                    raise ImageError(what) from error
+                self._tell_once(f"{way.precision} is too coarse for this network: computed in fp32.")
+                way = replace(way, precision="fp32")
+                following = self.ways.after(way)
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                way = self._smaller(pixels, following, error)
+
+    def _smaller(self, pixels: Samples, following: Iterator[Way], error: BaseException) -> Way:
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        way = next(following, None)
+        size = f"{pixels.shape[1]}x{pixels.shape[0]} pixels"
+        if way is None:
+            smaller = "" if self.running.tile is None else f", in tiles of {self.running.tile} too"
+            hint = "Use --max-side, or a smaller --tile." if self.running.tile else "Use --max-side."
+            raise NoMemoryError(f"{size} need more memory than {self.device} has{smaller}.", hint=hint) from error
+        self._tell_once(f"memory is short for {size}: going on in smaller tiles.")
+        return way
+
+    def _tell_once(self, text: str) -> None:
+        kind = text.split(":")[-1]
+        if kind not in self._told:
+            self._told.add(kind)
+            self.tell(text)
+
+    def _with_note(self, made: Picture) -> Picture:
+        note = "too large for exact statistics: colours may differ by a few levels from those of a smaller copy"
+        self._tell_once(f"a picture is {note}.")
+        return made.noting(note)
 
     def _pad(self, pixels: Samples) -> Samples:
         """Reflected to the right and below, over and over where the picture is small; one pixel is repeated."""
@@ -142,30 +208,12 @@ class Translator:
             return pixels
         return np.pad(pixels, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="reflect")
 
-    def _to_network(self, pixels: Samples) -> Tensor:
-        """(H, W, C) samples -> (1, C, H, W) float32 in the model's value range."""
-        low, high = self.info.value_range
-        planes = np.array(pixels.transpose(2, 0, 1), order="C")
-        batch = torch.from_numpy(planes)[None].to(self.device).float()
-        return batch * ((high - low) / WHITE[pixels.dtype.name]) + low
-
     def _enlarged(self, alpha: Samples | None) -> Samples | None:
         """(H, W) -> (sH, sW): apart from the colours, so that nothing of what it hides gets into the border."""
         if alpha is None or self.scale == 1:
             return alpha
-        unit = torch.from_numpy(np.array(alpha))[None, None].to(self.device).float() / WHITE[alpha.dtype.name]
-        large = interpolate(unit, scale_factor=self.scale, mode="bicubic", align_corners=False)
-        return _stored(large.clamp(0, 1), alpha.dtype.name)[:, :, 0]
-
-
-def _stored(unit: Tensor, kind: str) -> Samples:
-    """(1, C, H, W) from 0 to 1 -> (H, W, C) samples of a type: rounded to the nearest and cut, or float as it is."""
-    planes = unit[0].permute(1, 2, 0)
-    if kind == "float32":
-        return planes.contiguous().cpu().numpy()
-    whole = (planes * WHITE[kind] + 0.5).clamp(0, WHITE[kind])
-    # torch knows uint16 on few devices: as int32 to the CPU, and there as uint16
-    return whole.to(torch.uint8 if kind == "uint8" else torch.int32).contiguous().cpu().numpy().astype(kind, copy=False)
+        height, width = alpha.shape
+        return resized(alpha[:, :, None], (height * self.scale, width * self.scale), alpha.dtype.name)[:, :, 0]
 
 
 @contextmanager

@@ -30,9 +30,9 @@ PADDINGS = (nn.ReflectionPad2d, nn.ReplicationPad2d, nn.ZeroPad2d)
 class Extent:
     """Of layers that are called one after the other, in pixels of their input.
 
-    An output pixel depends on input pixels at most `reach` away. The output has `scale` pixels for each input pixel
-    across. Blocks of the input begin at multiples of `step`. The largest map between the layers has `values` values for
-    each input pixel, the output `last`.
+    Blocks of the input begin at multiples of `step`; what belongs to one in the output depends on input pixels at most
+    `reach` outside of it. The output has `scale` pixels for each input pixel across. The largest map between the layers
+    has `values` values for each input pixel, the output `last`.
     """
 
     reach: int
