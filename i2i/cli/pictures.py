@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from i2i.cli.allocator import keep_memory
 from i2i.cli.batch_progress import BatchProgress, grouped
 from i2i.cli.console import Console
 from i2i.cli.options import json_option, progress_option, quiet_option, verbose_option
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 FORMATS = {"same": None, "png": ".png", "jpg": ".jpg", "webp": ".webp", "avif": ".avif", "tiff": ".tiff"}
 UNITS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 SHOWN_FAILURES = 20
+MANY = 32  # pictures, for which it is worth while to try another runtime
 
 
 class PixelCount(click.ParamType[int]):
@@ -177,6 +179,13 @@ OPTIONS = [
         help="What the network computes in; auto is fp32. The others are quicker where the device has them, and "
         "differ by some levels.",
     ),
+    click.option(
+        "--runtime",
+        type=click.Choice(["auto", "torch", "onnxruntime"]),
+        default="auto",
+        show_default=True,
+        help="What computes on a CPU; auto tries onnxruntime for 32 pictures or more, where it is installed.",
+    ),
     click.option("--shard", type=Shard(), metavar="I/N", default="1/1", help="Part I of N, for several machines."),
     click.option(
         "--jobs", type=click.IntRange(1, 64), help="Threads that read, and that write.  [default: auto; 1 on a CPU]"
@@ -214,6 +223,7 @@ class PictureRun:
         from i2i.inference.batch import Options, plan_files
         from i2i.inference.inputs import Selection
 
+        keep_memory()  # before torch is loaded
         self.console, self.verb, self.asked = console, verb, asked
         self.output: Path = asked["output"]
         self.options: Options = Options(
@@ -243,7 +253,7 @@ class PictureRun:
         """How the network is to be run."""
         from i2i.inference.ways import Running
 
-        names = ("tile", "overlap", "precision", "max_side")
+        names = ("tile", "overlap", "precision", "max_side", "runtime")
         return Running(**{name: self.asked[name] for name in names})
 
     def go(self, translator: Translator, introduction: str) -> int:
@@ -313,6 +323,7 @@ class PictureRun:
                 self.console.note(printable(problem))
 
         translator.tell = note
+        translator.many = len(self.plan.jobs) >= MANY
         watch = Watch(self.plan, self._planned, stop, note)
         try:
             return translate_files(

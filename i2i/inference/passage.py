@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from i2i.inference.blending import Blended
+from i2i.inference.quick import Quick
 from i2i.inference.tiling import Blocks, Source, Window
 from i2i.inference.ways import Way, Ways
 from i2i.networks.extent import seen
@@ -31,6 +32,11 @@ class Passage:
 
     def __init__(self, ways: Ways) -> None:
         self.ways = ways
+        self.quick: Quick | None = None
+
+    def network(self, way: Way) -> nn.Module:
+        """What computes it."""
+        return self.quick if way.quick and self.quick else self.ways.network
 
     def take(self, way: Way, picture: Source, write: Callable[[Window, Tensor], None]) -> None:
         """Give the output to `write`, block by block. Raises NotFiniteError."""
@@ -40,10 +46,11 @@ class Passage:
                 raise NotFiniteError
             write(window, block)
 
+        self._lay_out(way)
         with self._autocast(way):
             if way.tile == 0:
                 whole = Window(0, 0, picture.height, picture.width)
-                output = self.ways.network(picture.read(whole))
+                output = self.network(way)(picture.read(whole))
                 checked(Window(0, 0, *output.shape[2:]), output)
             elif self.ways.has_statistics and way.sampled:
                 sampled = with_sampled_statistics(self.ways.network, picture)
@@ -56,11 +63,11 @@ class Passage:
     def _overlapping(self, way: Way, picture: Source, write: Callable[[Window, Tensor], None]) -> None:
         overlap = self.overlap if self.ways.running.overlap is None else self.ways.running.overlap
         if overlap >= self.ways.extent.reach:
-            self._blocks(way).run(self.ways.layers or (), picture, write)
+            self._blocks(way).run([self.network(way)], picture, write)
             return
         scale = int(self.ways.extent.scale)
         blended = Blended(picture.height * scale, picture.width * scale, write)
-        self._blocks(way).overlapping(self.ways.network, picture, overlap, blended)
+        self._blocks(way).overlapping(self.network(way), picture, overlap, blended)
 
     @cached_property
     def overlap(self) -> int:
@@ -69,6 +76,13 @@ class Passage:
         if reach <= EXACT_REACH:
             return reach
         return seen(self.ways.network, self.ways.channels_in, min(reach, 2 * EXACT_REACH))
+
+    def _lay_out(self, way: Way) -> None:
+        """Channels last is quicker on a CPU, but for maps that are read and written in blocks (any_size.py)."""
+        if self.ways.device.type == "cpu":
+            streamed = self.ways.has_statistics and way.tile != 0
+            layout = torch.contiguous_format if streamed else torch.channels_last
+            self.ways.network.to(memory_format=layout)  # type: ignore[call-overload]  # torch has it, its types not
 
     def _blocks(self, way: Way) -> Blocks:
         return Blocks(self.ways.device, way.tile, self.ways.block(way), self.ways.keep(way))

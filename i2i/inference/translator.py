@@ -23,11 +23,13 @@ from i2i.images.picture import Picture, Samples
 from i2i.images.transparency import filled
 from i2i.inference.canvas import Canvas, Pixels, resized
 from i2i.inference.passage import NotFiniteError, Passage
+from i2i.inference.quick import Quick, is_installed, tried
 from i2i.inference.ways import Running, Way, Ways, is_out_of_memory, total_memory
 from i2i.models.info import Direction, ModelInfo, choose_direction
 from i2i.models.info import sha256 as sha256_of
 from i2i.models.modelfile import load_model
 from i2i.models.shipped import resolve
+from i2i.networks.base import Network
 
 
 def load(
@@ -90,6 +92,8 @@ class Translator:
         self.passage = Passage(self.ways)
         self.tell: Callable[[str], None] = lambda text: None
         self._told: set[str] = set()
+        self._has_tried = False
+        self.many = False  # pictures to come: it is worth while to try what is quicker
 
     @overload
     def __call__(self, picture: Picture | str | PathLike[str]) -> Picture: ...
@@ -158,12 +162,14 @@ class Translator:
         """(H, W, C_in) -> (sH, sW, C_out) and the way it took: another one when memory was short, or too few bits."""
         padded = self._pad(pixels)
         height, width = padded.shape[:2]
+        source = Pixels(padded, self.info, self.device)
         way = known or self.ways.first(height, width)
+        way = replace(way, quick=(known is None or known.quick) and self._is_quick(way, source))
         following = self.ways.after(way)
         while True:
             canvas = Canvas(pixels.shape[0] * self.scale, pixels.shape[1] * self.scale, kind, self.info, as_luma)
             try:
-                self.passage.take(way, Pixels(padded, self.info, self.device), canvas.write)
+                self.passage.take(way, source, canvas.write)
                 return canvas.samples, way
             except NotFiniteError as error:
                 if way.precision == "fp32":
@@ -176,6 +182,20 @@ class Translator:
                 if not is_out_of_memory(error):
                     raise
                 way = self._smaller(pixels, following, error)
+
+    def _is_quick(self, way: Way, source: Pixels) -> bool:
+        """Whether the optional runtime takes this way; once it is tried, and told, what it gains here."""
+        wanted = self.running.runtime == "onnxruntime" or (self.many and is_installed())
+        if not wanted or not isinstance(self.network, Network) or not self.ways.may_be_quick(way):
+            return False
+        if not self._has_tried:
+            self._has_tried = True
+            quick = Quick(self.network, self.channels_in)
+            trial = tried(quick, self.network, source, self.info.value_range)
+            self.tell(str(trial))
+            if trial.is_passed or (self.running.runtime == "onnxruntime" and trial.difference <= 1):
+                self.passage.quick = quick
+        return self.passage.quick is not None
 
     def _smaller(self, pixels: Samples, following: Iterator[Way], error: BaseException) -> Way:
         if self.device.type == "cuda":

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from i2i.errors import ImageError, UsageError
+from i2i.inference.quick import require
 from i2i.inference.tiling import FLOAT_BYTES, sees_all
 from i2i.networks.base import Network, Residual
 from i2i.networks.extent import Extent, extent
@@ -41,12 +42,14 @@ class Running:
 
     `tile` is the side of a block in input pixels, 0 for whole pictures; `overlap` what blocks see of their neighbours,
     for networks without norms of the whole picture; `max_side` shrinks what the network sees. None: decided here.
+    `runtime` auto takes onnxruntime for many pictures on a CPU, where it is installed and proves quicker.
     """
 
     tile: int | None = None
     overlap: int | None = None
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     max_side: int | None = None
+    runtime: Literal["auto", "torch", "onnxruntime"] = "auto"
 
     def what_matters(self) -> str:
         """What a journal knows of it: nothing where all is decided here."""
@@ -133,6 +136,12 @@ class Ways:
                 if _rank(following) > _rank(way):
                     yield following
 
+    def may_be_quick(self, way: Way) -> bool:
+        """Whether onnxruntime can take this way: one call for a picture or for a block, in fp32, on the CPU."""
+        streamed = self.has_statistics and way.tile != 0
+        asked = self.running.runtime != "torch"
+        return asked and self.device.type == "cpu" and way.precision == "fp32" and not streamed
+
     def block(self, way: Way) -> int:
         """Bytes that the largest map of a block may take where the way does not give its side."""
         return BLOCK_BYTES.get(self.device.type, BLOCK_BYTES_ELSEWHERE)
@@ -171,6 +180,10 @@ class Ways:
         if tile and self.layers is None:
             what = "this network must see the whole picture: --tile cannot be."
             raise UsageError(what, hint="Leave it out; --max-side N shows the network a smaller picture.")
+        if self.running.runtime == "onnxruntime":
+            require()
+            if self.device.type != "cpu" or self.precision != "fp32":
+                raise UsageError("onnxruntime computes on the CPU in fp32.", hint="Use --device cpu --precision fp32.")
         if overlap is not None and (self.layers is None or self.has_statistics):
             what = "this network needs no --overlap: its blocks see what they need."
             raise UsageError(what, hint="Leave it out.")

@@ -44,63 +44,67 @@ class Extent:
 
 def extent(layers: Iterable[nn.Module]) -> Extent:
     """The extent of layers; all their children are taken as called in their order. TypeError for an unknown layer."""
-    walk = _Walk()
-    for layer in layers:
-        for module in layer.modules():
-            if not list(module.children()):
-                walk.through(module)
-    reach = max(walk.before, walk.after)
-    return Extent(ceil(reach), 1 / walk.spacing, walk.step, walk.values, walk.channels / walk.spacing**2)
+    leaves = [module for layer in layers for module in layer.modules() if not list(module.children())]
+    scale, step, channels, values = Fraction(1), 1, Fraction(0), Fraction(0)
+    for leaf in leaves:
+        before, after = _channels(leaf, channels)
+        values = max(values, before * scale**2)
+        scale *= _scale(leaf)
+        step = max(step, ceil(1 / scale))
+        channels = after
+        values = max(values, channels * scale**2)
+    return Extent(_reach(leaves), scale, step, values, channels * scale**2)
 
 
-class _Walk:
-    """Pixels of the input before and after that an output pixel sees, and their distance from one to the next."""
+def _channels(layer: nn.Module, given: Fraction) -> tuple[Fraction, Fraction]:
+    """Of a layer's input and output."""
+    match layer:
+        case nn.Conv2d() | nn.ConvTranspose2d():
+            return Fraction(layer.in_channels), Fraction(layer.out_channels)
+        case nn.PixelShuffle():
+            return given, given / layer.upscale_factor**2
+        case nn.PixelUnshuffle():
+            return given, given * layer.downscale_factor**2
+    return given, given
 
-    def __init__(self) -> None:
-        self.before = self.after = Fraction(0)
-        self.spacing = Fraction(1)
-        self.step = 1
-        self.channels = Fraction(0)
-        self.values = Fraction(0)
 
-    def through(self, layer: nn.Module) -> None:
+def _scale(layer: nn.Module) -> Fraction:
+    """Output pixels for each input pixel across."""
+    match layer:
+        case nn.Conv2d():
+            return Fraction(1, layer.stride[0])
+        case nn.ConvTranspose2d():
+            return Fraction(layer.stride[0])
+        case nn.Upsample(mode="nearest"):
+            return Fraction(str(layer.scale_factor))
+        case nn.PixelShuffle():
+            return Fraction(layer.upscale_factor)
+        case nn.PixelUnshuffle():
+            return Fraction(1, layer.downscale_factor)
+        case _ if isinstance(layer, PADDINGS + POINTWISE):
+            return Fraction(1)
+    raise TypeError(f"how far does {type(layer).__name__} look?")
+
+
+def _reach(leaves: list[nn.Module]) -> int:
+    """From the last layer to the first: what a block of the output needs of each input, before and behind it."""
+    before = after = 0
+    for layer in reversed(leaves):
+        scale = _scale(layer)
         match layer:
             case nn.Conv2d():
-                self._holds(layer.in_channels)
-                padding = _padding(layer)
-                self._sees(padding, layer.dilation[0] * (layer.kernel_size[0] - 1) - padding)
-                self._spread(Fraction(layer.stride[0]))
-                self._holds(layer.out_channels)
+                stride, padding = layer.stride[0], _padding(layer)
+                width = layer.dilation[0] * (layer.kernel_size[0] - 1)
+                before, after = before * stride + padding, after * stride + width - padding - (stride - 1)
             case nn.ConvTranspose2d():
-                self._holds(layer.in_channels)
-                kernel, stride, padding = layer.kernel_size[0], layer.stride[0], int(layer.padding[0])
-                self._sees((kernel - 1 - padding) // stride, (stride - 1 + padding) // stride)
-                self._spread(Fraction(1, stride))
-                self._holds(layer.out_channels)
-            case nn.Upsample(mode="nearest"):
-                self._spread(1 / Fraction(str(layer.scale_factor)))
-            case nn.PixelShuffle():
-                self._spread(Fraction(1, layer.upscale_factor))
-                self.channels /= layer.upscale_factor**2
-            case nn.PixelUnshuffle():
-                self._sees(0, layer.downscale_factor - 1)
-                self._spread(Fraction(layer.downscale_factor))
+                stride, padding = layer.stride[0], int(layer.padding[0])
+                before = (before + layer.kernel_size[0] - 1 - padding) // stride
+                after = (after + stride - 1 + padding) // stride
             case _ if isinstance(layer, PADDINGS):
-                self._sees(layer.padding[0], -layer.padding[0])
-            case _ if not isinstance(layer, POINTWISE):
-                raise TypeError(f"how far does {type(layer).__name__} look?")
-
-    def _sees(self, before: int, after: int) -> None:
-        self.before += before * self.spacing
-        self.after += after * self.spacing
-
-    def _spread(self, stride: Fraction) -> None:
-        self.spacing *= stride
-        self.step = max(self.step, ceil(self.spacing))
-
-    def _holds(self, channels: int) -> None:
-        self.channels = Fraction(channels)
-        self.values = max(self.values, channels / self.spacing**2)
+                before, after = before + layer.padding[0], after - layer.padding[0]
+            case _:
+                before, after = ceil(before / scale), ceil(after / scale)
+    return max(before, after, 0)
 
 
 def _padding(layer: nn.Conv2d) -> int:
