@@ -218,10 +218,11 @@ def total_memory(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory was short: on the CPU torch says so in words alone."""
+    """Whether memory was short: on the CPU torch says so in words alone, and oneDNN in others."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and "memory" in str(error).lower()
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in text for words in ("memory", "bad_alloc", "primitive"))
 
 
 def _rank(way: Way) -> tuple[bool, float]:
