@@ -160,10 +160,8 @@ class Translator:
 
     def _run(self, pixels: Samples, kind: str, as_luma: bool, known: Way | None) -> tuple[Samples, Way]:
         """(H, W, C_in) -> (sH, sW, C_out) and the way it took: another one when memory was short, or too few bits."""
-        padded = self._pad(pixels)
-        height, width = padded.shape[:2]
-        source = Pixels(padded, self.info, self.device)
-        way = known or self.ways.first(height, width)
+        source = Pixels(self._pad(pixels), self.info, self.device)
+        way = known or self.ways.first(*pixels.shape[:2])
         way = replace(way, quick=(known is None or known.quick) and self._is_quick(way, source))
         following = self.ways.after(way)
         while True:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from math import ceil
 from pathlib import Path
 from typing import Literal
 
@@ -170,10 +171,21 @@ class Ways:
 
     def _refuse_too_large(self, height: int, width: int) -> None:
         most = SHARE * self.memory / self._whole_bytes(1)
-        if height * width > most:
-            side = int(max(height, width) * (most / (height * width)) ** 0.5) // 8 * 8
-            what = f"{width}x{height} pixels are too many for this network, which must see the whole picture."
-            raise ImageError(what, hint=f"Use --max-side {side}.")
+        if self._padded(height, width) <= most:
+            return
+        multiple = getattr(self.network, "multiple", 1)
+        side = max(height, width) // multiple * multiple
+        ratio = side / max(height, width)
+        while side > multiple and self._padded(ceil(height * ratio), ceil(width * ratio)) > most:
+            side -= multiple
+            ratio = side / max(height, width)
+        what = f"{width}x{height} pixels are too many for this network, which must see the whole picture."
+        raise ImageError(what, hint=f"Use --max-side {side}.")
+
+    def _padded(self, height: int, width: int) -> int:
+        """Pixels that the network gets of a picture."""
+        multiple = getattr(self.network, "multiple", 1)
+        return ceil(height / multiple) * ceil(width / multiple) * multiple**2
 
     def _refuse_nonsense(self) -> None:
         tile, overlap = self.running.tile, self.running.overlap
