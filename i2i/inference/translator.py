@@ -30,6 +30,7 @@ from i2i.models.info import sha256 as sha256_of
 from i2i.models.modelfile import load_model
 from i2i.models.shipped import resolve
 from i2i.networks.base import Network
+from i2i.networks.folding import folded
 
 
 def load(
@@ -82,7 +83,7 @@ class Translator:
         running: Running = Running(),  # noqa: B008  frozen
         memory: int | None = None,
     ) -> None:
-        self.network = network.to(device).eval()
+        self.network = folded(network.to(device).eval())
         self.info, self.direction, self.device, self.running = info, direction, device, running
         # of the file's content and what was asked for: what a journal knows the work by
         self.name = " ".join(filter(None, [sha256, direction, running.what_matters()]))

@@ -143,7 +143,9 @@ def test_published_weights_give_the_whole_photograph(test_data: Path):
     assert difference(translator(network, config, Running(tile=48))(photo), whole) <= 1
 
 
-@pytest.mark.parametrize("size", [(1, 1), (17, 31), (255, 257), (300, 20)])
+@pytest.mark.parametrize(
+    "size", [(1, 1), (17, 31), (255, 257), (300, 20), pytest.param((3000, 200), marks=pytest.mark.thorough)]
+)
 @pytest.mark.parametrize("config", [*WITH_STATISTICS[:2], *LOCAL, UNetConfig(filters=4, downs=5)], ids=str)
 def test_any_size_is_as_padded_by_hand(config: GeneratorConfig, size: tuple[int, int]):
     network = lively(config)

@@ -102,9 +102,9 @@ def test_a_network_that_must_see_everything_names_the_size_that_fits():
     with pytest.raises(ImageError) as raised:
         on_paper(UNetConfig(), 2 * GB).first(6000, 8000)
     assert str(raised.value) == (
-        "8000x6000 pixels are too many for this network, which must see the whole picture. Use --max-side 1520."
+        "8000x6000 pixels are too many for this network, which must see the whole picture. Use --max-side 1280."
     )
-    assert str(on_paper(UNetConfig(), 2 * GB).first(1140, 1520)) == "whole fp32"
+    assert str(on_paper(UNetConfig(), 2 * GB).first(960, 1280)) == "whole fp32"
 
 
 def test_all_memory_is_what_this_process_may_take():
