@@ -38,6 +38,7 @@ COMMANDS = {
     "translate": ("i2i.cli.translate:translate", "Translate pictures with a model."),
     "data": ("i2i.cli.data:data", "Check folders of training pictures."),
     "models": ("i2i.cli.models:models", "List, describe, verify and import models."),
+    "export": ("i2i.cli.export:export", "Write a model as ONNX or OpenVINO IR, compared with its source."),
     "completion": ("i2i.cli.completion:completion", "Print the script that completes commands in your shell."),
 }
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from i2i.errors import UsageError
+from i2i.inference.export import load_onnxruntime, onnx_bytes
 from i2i.inference.tiling import Source, Window
 from i2i.networks.base import Network
 
@@ -46,10 +47,7 @@ class Quick(nn.Module):
 
     def __init__(self, network: Network, channels: int) -> None:
         super().__init__()
-        import onnxruntime  # noqa: PLC0415  optional, and loaded only where it is used
-
-        from i2i.inference.export import onnx_bytes  # noqa: PLC0415
-
+        onnxruntime = load_onnxruntime()
         self.network = network
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
