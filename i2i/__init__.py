@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from i2i.inference.batch import Options
     from i2i.inference.inputs import Selection
     from i2i.inference.translator import Translator, load
+    from i2i.inference.ways import Running
 
-__all__ = ["Options", "Selection", "Translator", "__version__", "load", "resume", "train", "translate"]
+__all__ = ["Options", "Running", "Selection", "Translator", "__version__", "load", "resume", "train", "translate"]
 
 # name -> module; torch is loaded only when something that needs it is asked for
 _HOMES = {
     "Options": "i2i.inference.batch",
+    "Running": "i2i.inference.ways",
     "Selection": "i2i.inference.inputs",
     "Translator": "i2i.inference.translator",
     "load": "i2i.inference.translator",

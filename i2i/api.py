@@ -133,6 +133,7 @@ def translate(
     """
     planned = plan_files([str(path) for path in inputs], Path(output), options, selection)
     translator = load_translator(model, device=device, direction=direction, running=running)
+    translator.expect(len(planned.jobs))
     return translate_files(
         planned, translator, beside(options, translator.device.type), work=translator.name, report=report
     )

@@ -11,7 +11,7 @@ import sys
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 NEVER = 2**31 - 1
-FROM_THE_HEAP = 2**30  # bytes: only what is larger is mapped on its own
+FROM_THE_HEAP = (2**30, 2**25)  # bytes: only what is larger is mapped on its own; older glibc takes the second at most
 STEP = 64 * 2**20  # bytes that the heap grows by
 
 
@@ -23,6 +23,7 @@ def keep_memory() -> None:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
         return
-    mallopt(M_MMAP_THRESHOLD, FROM_THE_HEAP)
+    if not any(mallopt(M_MMAP_THRESHOLD, size) for size in FROM_THE_HEAP):
+        return  # the others alone would freeze a threshold that is far too low
     mallopt(M_TRIM_THRESHOLD, NEVER)
     mallopt(M_TOP_PAD, STEP)

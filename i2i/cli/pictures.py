@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 FORMATS = {"same": None, "png": ".png", "jpg": ".jpg", "webp": ".webp", "avif": ".avif", "tiff": ".tiff"}
 UNITS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 SHOWN_FAILURES = 20
-MANY = 32  # pictures, for which it is worth while to try another runtime
 
 
 class PixelCount(click.ParamType[int]):
@@ -263,6 +262,7 @@ class PictureRun:
 
             torch.set_num_threads(self.asked["threads"])
         count = len(self.plan.jobs)
+        translator.expect(count)
         parts = [introduction, str(translator.device), f"{grouped(count)} picture{'s' if count != 1 else ''}"]
         self.console.note(printable("  ·  ".join(parts)))
         if self.plan.links:
@@ -323,7 +323,6 @@ class PictureRun:
                 self.console.note(printable(problem))
 
         translator.tell = note
-        translator.many = len(self.plan.jobs) >= MANY
         watch = Watch(self.plan, self._planned, stop, note)
         try:
             return translate_files(

@@ -58,7 +58,7 @@ class Picture:
     pixels: Samples
     alpha: Samples | None = None
     carried: Carried = field(default_factory=Carried)
-    way: str = ""  # that it took through a network, or is to take again
+    way: str = ""  # that it took through a network, see i2i/inference/ways.py
 
     def __post_init__(self) -> None:
         kind, shape = self.pixels.dtype, self.pixels.shape

@@ -29,7 +29,7 @@ from i2i.inference.output import Exists, Output
 from i2i.inference.plan import Job, Plan, plan
 from i2i.inference.room import Room
 
-Translate = Callable[[Picture], Picture]
+Translate = Callable[..., Picture]  # of a picture; with `way` where its result named one before
 
 PIXELS_IN_MEMORY = 64_000_000  # that are read, translated and written at the same time
 READ_AHEAD = 2  # pictures for each thread
@@ -205,6 +205,7 @@ class _Loaded:
     decoded: Picture | Frames
     start: float
     pixels: int  # for which it has room
+    way: str  # that it took through the network before, see `Translator`
 
 
 class _Batch:
@@ -305,8 +306,8 @@ class _Batch:
                 width, height, count = header(file.data, limits)
                 turn.enter(width * height * (count if self.options.frames == "all" else 1))
                 decoded = (decode_frames if self.options.frames == "all" else decode)(file.data, limits)
-                decoded = _on_its_way(decoded, self.output.way(job, file))
-                return _Loaded(job, cleared, replace(file, data=b""), decoded, start, turn.pixels or 0)
+                way = self.output.way(job, file)
+                return _Loaded(job, cleared, replace(file, data=b""), decoded, start, turn.pixels or 0, way)
         except ImageError as error:
             return _failed(job, error, start)
 
@@ -316,7 +317,7 @@ class _Batch:
             outcome = loaded
         else:
             try:
-                made = self._through_network(loaded.decoded)
+                made = self._through_network(loaded.decoded, loaded.way)
                 return writers.submit(self._store, loaded, made)
             except ImageError as error:
                 self.room.leave(loaded.pixels)
@@ -325,10 +326,11 @@ class _Batch:
         there.set_result(outcome)
         return there
 
-    def _through_network(self, decoded: Picture | Frames) -> Picture | Frames:
+    def _through_network(self, decoded: Picture | Frames, way: str) -> Picture | Frames:
+        again = {"way": way} if way else {}
         if isinstance(decoded, Picture):
-            return self.translate(decoded)
-        return replace(decoded, pictures=tuple(self.translate(picture) for picture in decoded.pictures))
+            return self.translate(decoded, **again)
+        return replace(decoded, pictures=tuple(self.translate(picture, **again) for picture in decoded.pictures))
 
     def _store(self, loaded: _Loaded, made: Picture | Frames) -> Outcome:
         first = made if isinstance(made, Picture) else made.pictures[0]
@@ -374,13 +376,6 @@ def encoded(made: Picture | Frames, format: Format, options: Options) -> bytes:
     if isinstance(made, Picture):
         return encode(made, format, quality=quality, metadata=metadata, profile=profile)
     return encode_frames(made, format, quality=quality, metadata=metadata, profile=profile)
-
-
-def _on_its_way(decoded: Picture | Frames, way: str) -> Picture | Frames:
-    """The same, to go through the network as it did before."""
-    if isinstance(decoded, Picture):
-        return replace(decoded, way=way)
-    return replace(decoded, pictures=tuple(replace(picture, way=way) for picture in decoded.pictures))
 
 
 def _failed(job: Job, error: ImageError, start: float) -> Outcome:

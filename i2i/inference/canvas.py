@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,11 @@ class Pixels:
         self.samples, self.device = samples, device
         self.low, self.high = info.value_range
         self.height, self.width = samples.shape[:2]
+
+    @cached_property
+    def is_uniform(self) -> bool:
+        """Whether it is of one colour."""
+        return bool((self.samples == self.samples[:1, :1]).all())
 
     def read(self, window: Window) -> Tensor:
         """(1, C, h, w) float32."""

@@ -334,8 +334,8 @@ def _publish(made: Path, output: Path, to: ExportFormat, overwrite: bool) -> Non
                     move(old, made.with_name(f"before{suffix}"))
             for suffix in reversed(suffixes):
                 move(made.with_suffix(suffix), output.with_suffix(suffix))
-            sync_folder(output.parent)
         except OSError:
             for source, target in reversed(moved):
                 os.replace(target, source)
             raise
+        sync_folder(output.parent)

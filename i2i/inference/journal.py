@@ -110,7 +110,7 @@ class Journal:
     def way(self, source: Path, sha256: str, work: str) -> str:
         """The way that the same input took when the same work was done before; nothing where it was not."""
         records = reversed(self._by_source.get(self.real(source), ()))
-        return next((record.way for record in records if record.work == work and record.source_sha256 == sha256), "")
+        return next((str(r.way) for r in records if r.work == work and r.source_sha256 == sha256), "")
 
     def owner(self, out: str) -> Literal["nobody", "unknown"] | Record:
         """Whose file stands at a place: no file, one that the journal does not know, or the output of a record."""

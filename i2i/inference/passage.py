@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from i2i.inference.blending import Blended
+from i2i.inference.canvas import Pixels
 from i2i.inference.quick import Quick
 from i2i.inference.tiling import Blocks, Source, Window
 from i2i.inference.ways import Way, Ways
@@ -19,7 +20,8 @@ from i2i.networks.extent import seen
 from i2i.networks.norm import FixedNorm, PictureNorm
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-EXACT_REACH = 64  # px; networks that reach further see next to nothing from there
+EXACT_REACH = 128  # px; networks that reach further see next to nothing from there
+LEAST_OVERLAP, MOST_OVERLAP = 32, 64  # px, for those
 SAMPLES, SAMPLE_SIDE = 64, 128  # squares spread over the picture, and their side in pixels
 
 
@@ -38,7 +40,7 @@ class Passage:
         """What computes it."""
         return self.quick if way.quick and self.quick else self.ways.network
 
-    def take(self, way: Way, picture: Source, write: Callable[[Window, Tensor], None]) -> None:
+    def take(self, way: Way, picture: Pixels, write: Callable[[Window, Tensor], None]) -> None:
         """Give the output to `write`, block by block. Raises NotFiniteError."""
 
         def checked(window: Window, block: Tensor) -> None:
@@ -46,7 +48,7 @@ class Passage:
                 raise NotFiniteError
             write(window, block)
 
-        self._lay_out(way)
+        self.lay_out(way, picture)
         with self._autocast(way):
             if way.tile == 0:
                 whole = Window(0, 0, picture.height, picture.width)
@@ -60,7 +62,7 @@ class Passage:
             else:
                 self._overlapping(way, picture, checked)
 
-    def _overlapping(self, way: Way, picture: Source, write: Callable[[Window, Tensor], None]) -> None:
+    def _overlapping(self, way: Way, picture: Pixels, write: Callable[[Window, Tensor], None]) -> None:
         overlap = self.overlap if self.ways.running.overlap is None else self.ways.running.overlap
         if overlap >= self.ways.extent.reach:
             self._blocks(way).run([self.network(way)], picture, write)
@@ -75,17 +77,23 @@ class Passage:
         reach = self.ways.extent.reach
         if reach <= EXACT_REACH:
             return reach
-        return seen(self.ways.network, self.ways.channels_in, min(reach, 2 * EXACT_REACH))
+        return max(LEAST_OVERLAP, seen(self.ways.network, self.ways.channels_in, MOST_OVERLAP))
 
-    def _lay_out(self, way: Way) -> None:
-        """Channels last is quicker on a CPU, but for maps that are read and written in blocks (any_size.py)."""
-        if self.ways.device.type == "cpu":
-            streamed = self.ways.has_statistics and way.tile != 0
-            layout = torch.contiguous_format if streamed else torch.channels_last
+    def lay_out(self, way: Way, picture: Pixels) -> None:
+        """Channels last is quicker on a CPU, but for maps that are read and written in blocks (any_size.py).
+
+        Of a picture of one colour it would leave rounding alone, for norms to make into noise; convolutions of
+        contiguous maps round alike everywhere.
+        """
+        if self.ways.device.type != "cpu":
+            return
+        plain = self.ways.has_statistics and (way.tile != 0 or picture.is_uniform)
+        with torch.inference_mode(False):  # or the weights could not learn any more
+            layout = torch.contiguous_format if plain else torch.channels_last
             self.ways.network.to(memory_format=layout)  # type: ignore[call-overload]  # torch has it, its types not
 
     def _blocks(self, way: Way) -> Blocks:
-        return Blocks(self.ways.device, way.tile, self.ways.block(way), self.ways.keep(way))
+        return Blocks(self.ways.device, way.tile, self.ways.block_bytes, self.ways.keep(way))
 
     def _autocast(self, way: Way) -> AbstractContextManager[object]:
         if way.precision == "fp32":

@@ -20,6 +20,7 @@ from i2i.networks.extent import Extent, extent
 from i2i.networks.norm import FixedNorm, PictureNorm
 
 FLOAT_BYTES = 4
+ROUNDING = 1e-6  # of a sum of products in float32, relative
 LARGEST_SIDE = 1024  # where layers hold nothing
 SURROUNDINGS = 5  # blocks are at least so many times as wide as what they see around them: at most twice the work
 
@@ -85,28 +86,33 @@ class Map:
 
 
 class Statistics:
-    """Mean and variance of each channel over all blocks of a map: sums in float64 of each block's own."""
+    """Mean and variance of each channel over all blocks of a map: sums of rows in float32, of all else in float64."""
 
     def __init__(self) -> None:
         self._count = 0
         self._sum = self._squares = torch.zeros((), dtype=torch.float64)
+        self._device = torch.device("cpu")
 
     def add(self, block: Tensor) -> None:
         """Count (1, C, h, w)."""
         values, count = block.float(), block[0, 0].numel()
-        means = values.mean(dim=(0, 2, 3))
+        # Apple's GPUs have no float64
+        sums = values.sum(dim=3)[0].cpu().double().sum(dim=1)  # (C,)
+        middle = (sums / count).float()
         # torch.var_mean takes seven times as long on a CPU
-        deviations = torch.linalg.vector_norm(values - means[:, None, None], dim=(0, 2, 3))
-        mean, squares = means.double(), deviations.double() ** 2
-        self._sum = self._sum + mean * count
-        self._squares = self._squares + squares + mean * mean * count
+        rows = torch.linalg.vector_norm(values - middle.to(block.device)[:, None, None], dim=3)[0].cpu().double()
+        around = middle.double()
+        self._sum = self._sum + sums
+        self._squares = self._squares + (rows**2).sum(dim=1) + 2 * around * sums - around**2 * count
         self._count += count
+        self._device = block.device
 
     def fix(self, norm: PictureNorm) -> FixedNorm:
-        """The norm with these statistics."""
+        """The norm with these statistics; a channel that differs by rounding alone does not differ at all."""
         mean = self._sum / self._count
-        variance = (self._squares / self._count - mean * mean).clamp(min=0)
-        return norm.fixed(mean.float(), variance.float())
+        variance = (self._squares / self._count - mean**2).clamp(min=0)
+        variance = torch.where(variance <= (ROUNDING * mean) ** 2, torch.inf, variance)
+        return norm.fixed(mean.float().to(self._device), variance.float().to(self._device))
 
 
 class Blocks:

@@ -23,7 +23,7 @@ from i2i.images.picture import Picture, Samples
 from i2i.images.transparency import filled
 from i2i.inference.canvas import Canvas, Pixels, resized
 from i2i.inference.passage import NotFiniteError, Passage
-from i2i.inference.quick import Quick, is_installed, tried
+from i2i.inference.quick import MANY, Quick, QuickError, is_installed, tried
 from i2i.inference.ways import Running, Way, Ways, is_out_of_memory, total_memory
 from i2i.models.info import Direction, ModelInfo, choose_direction
 from i2i.models.info import sha256 as sha256_of
@@ -93,33 +93,40 @@ class Translator:
         self.passage = Passage(self.ways)
         self.tell: Callable[[str], None] = lambda text: None
         self._told: set[str] = set()
-        self._has_tried = False
-        self.many = False  # pictures to come: it is worth while to try what is quicker
+        self._has_tried = self._expects_many = False
+        self._fitted: tuple[int, Way] | None = (
+            None  # pixels that were too many for another way, and the way that fitted
+        )
 
     @overload
-    def __call__(self, picture: Picture | str | PathLike[str]) -> Picture: ...
+    def __call__(self, picture: Picture | str | PathLike[str], *, way: str = "") -> Picture: ...
     @overload
     def __call__(self, picture: NDArray[Any]) -> NDArray[Any]: ...
     @overload
     def __call__(self, picture: Image.Image) -> Image.Image: ...
     def __call__(
-        self, picture: Picture | str | PathLike[str] | NDArray[Any] | Image.Image
+        self, picture: Picture | str | PathLike[str] | NDArray[Any] | Image.Image, *, way: str = ""
     ) -> Picture | NDArray[Any] | Image.Image:
         """The translated picture, of the same kind and depth and s times the size; a path gives a `Picture`.
 
         Arrays are uint8, uint16 or float32 from 0 to 1, (H, W), (H, W, 1) or (H, W, 3), in sRGB. Alpha is kept as it
         is (enlarged for s > 1); wholly transparent pixels are shown to the network in the colours around them. Gray
         stays gray where the network's input and output are colour. Raises ImageError for what cannot be read or
-        translated.
+        translated. `way` is that of an earlier result (`Picture.way`): to get the same again, to the byte, where memory
+        was short or onnxruntime took part.
         """
         match picture:
             case Picture():
-                return self._translate(picture)
+                return self._translate(picture, way)
             case Image.Image():
                 return self._translate(Picture.from_pil(picture)).to_pil()
             case np.ndarray():
                 return self._translate_array(picture)
-        return self._translate(read(picture))
+        return self._translate(read(picture), way)
+
+    def expect(self, pictures: int) -> None:
+        """Say how many pictures are to come: for many it is worth while to try what is quicker."""
+        self._expects_many = pictures >= MANY
 
     def place(self) -> str:
         """The device, and on CUDA the most memory that was taken there so far."""
@@ -135,7 +142,7 @@ class Translator:
         pixels = self._translate(picture).pixels
         return pixels[:, :, 0] if array.ndim == 2 and pixels.shape[2] == 1 else pixels
 
-    def _translate(self, picture: Picture) -> Picture:
+    def _translate(self, picture: Picture, asked: str = "") -> Picture:
         with torch.inference_mode(), _repeatable():
             shown = picture.with_pixels(filled(picture))
             pixels = shown.gray() if self.channels_in == 1 else shown.rgb()
@@ -143,9 +150,9 @@ class Translator:
             as_luma = picture.is_gray and self.channels_in == 3
             small = self._shrunk(pixels)
             if small is None:
-                result, way = self._run(pixels, kind, as_luma, Way.parse(picture.way))
+                result, way = self._run(pixels, kind, as_luma, Way.parse(asked))
             else:
-                result, way = self._run(small, "float32", as_luma, Way.parse(picture.way))
+                result, way = self._run(small, "float32", as_luma, Way.parse(asked))
                 result = resized(result, (picture.height * self.scale, picture.width * self.scale), kind)
             made = replace(picture, pixels=result, alpha=self._enlarged(picture.alpha), way=str(way))
         return self._with_note(made) if way.sampled else made
@@ -162,8 +169,7 @@ class Translator:
     def _run(self, pixels: Samples, kind: str, as_luma: bool, known: Way | None) -> tuple[Samples, Way]:
         """(H, W, C_in) -> (sH, sW, C_out) and the way it took: another one when memory was short, or too few bits."""
         source = Pixels(self._pad(pixels), self.info, self.device)
-        way = known or self.ways.first(*pixels.shape[:2])
-        way = replace(way, quick=(known is None or known.quick) and self._is_quick(way, source))
+        way = self._first(source, pixels.shape[:2], known if known and self.ways.takes(known) else None)
         following = self.ways.after(way)
         while True:
             canvas = Canvas(pixels.shape[0] * self.scale, pixels.shape[1] * self.scale, kind, self.info, as_luma)
@@ -177,23 +183,44 @@ class Translator:
                 self._tell_once(f"{way.precision} is too coarse for this network: computed in fp32.")
                 way = replace(way, precision="fp32")
                 following = self.ways.after(way)
+            except QuickError as error:
+                self._tell_once(f"onnxruntime failed, torch goes on: {error}")
+                way = replace(way, quick=False)
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
                 way = self._smaller(pixels, following, error)
+                self._fitted = pixels.shape[0] * pixels.shape[1], way
 
-    def _is_quick(self, way: Way, source: Pixels) -> bool:
-        """Whether the optional runtime takes this way; once it is tried, and told, what it gains here."""
-        wanted = self.running.runtime == "onnxruntime" or (self.many and is_installed())
-        if not wanted or not isinstance(self.network, Network) or not self.ways.may_be_quick(way):
-            return False
-        if not self._has_tried:
+    def _first(self, source: Pixels, size: tuple[int, int], known: Way | None) -> Way:
+        """The way that is known, or that fitted a picture no larger, or that is to be tried first."""
+        way = known or self.ways.first(*size)
+        if known is None and self._fitted and size[0] * size[1] >= self._fitted[0]:
+            return self._fitted[1]
+        may = self.ways.may_be_quick(way) and isinstance(self.network, Network) and not source.is_uniform
+        asked = self.running.runtime == "onnxruntime"
+        wanted = known.quick if known else asked or self._expects_many
+        quick = (
+            may and wanted and (asked or is_installed()) and self._has_quick(way, source, asked or known is not None)
+        )
+        return replace(way, quick=quick)
+
+    def _has_quick(self, way: Way, source: Pixels, asked: bool) -> bool:
+        """Whether onnxruntime is at hand, tried and found right; and quicker, unless it is asked for."""
+        if not self._has_tried and isinstance(self.network, Network):
             self._has_tried = True
-            quick = Quick(self.network, self.channels_in)
-            trial = tried(quick, self.network, source, self.info.value_range)
-            self.tell(str(trial))
-            if trial.is_passed or (self.running.runtime == "onnxruntime" and trial.difference <= 1):
-                self.passage.quick = quick
+            try:
+                quick = Quick(self.network, self.channels_in)
+                self.passage.lay_out(way, source)
+                trial = tried(quick, self.network, source, self.info.value_range)
+            except Exception as error:
+                if self.running.runtime == "onnxruntime":
+                    raise UsageError(f"onnxruntime cannot compute this network: {error}") from error
+                self.tell(f"onnxruntime: not used, since it failed: {error}")
+                return False
+            used = trial.difference <= 1 and (asked or trial.is_passed)
+            self.tell(f"{trial}: {'used' if used else 'not used'}")
+            self.passage.quick = quick if used else None
         return self.passage.quick is not None
 
     def _smaller(self, pixels: Samples, following: Iterator[Way], error: BaseException) -> Way:

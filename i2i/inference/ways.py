@@ -15,7 +15,7 @@ from fractions import Fraction
 from functools import cached_property
 from math import ceil
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import nn
@@ -27,6 +27,8 @@ from i2i.networks.base import Network, Residual
 from i2i.networks.extent import Extent, extent
 
 Precision = Literal["fp32", "bf16", "fp16"]
+Asked = Literal["auto", "fp32", "bf16", "fp16"]
+Runtime = Literal["auto", "torch", "onnxruntime"]
 
 MAPS_AT_ONCE = 4.5  # of the largest size, that a whole picture has in memory at the same time (benchmarks/any_size.py)
 BLOCK_BYTES = {"cpu": 16_000_000}  # of its largest map: what the allocator gives back to the next block
@@ -34,6 +36,14 @@ BLOCK_BYTES_ELSEWHERE = 1_000_000_000
 WHOLE_BYTES_ON_CPU = 3_000_000_000  # above, blocks take less memory and hardly more time
 KEPT_BYTES = 2_000_000_000  # for maps between layers, where there is so much
 SMALLEST_TILE = 64
+SHORT_OF_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "allocate memory",
+    "bad_alloc",
+    "could not create a primitive",
+    "could not create a memory",
+)
 SHARE = 0.5  # of all memory, for one picture in the network
 
 
@@ -48,9 +58,19 @@ class Running:
 
     tile: int | None = None
     overlap: int | None = None
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Asked = "auto"
     max_side: int | None = None
-    runtime: Literal["auto", "torch", "onnxruntime"] = "auto"
+    runtime: Runtime = "auto"
+
+    def __post_init__(self) -> None:
+        numbers = {"tile": 0, "overlap": 0, "max_side": 1}
+        for name, least in numbers.items():
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < least):
+                raise UsageError(f"{name} is {value!r} and should be a number from {least} on.")
+        for name, words in (("precision", get_args(Asked)), ("runtime", get_args(Runtime))):
+            if getattr(self, name) not in words:
+                raise UsageError(f"{name} is {getattr(self, name)!r} and should be one of {', '.join(words)}.")
 
     def what_matters(self) -> str:
         """What a journal knows of it: nothing where all is decided here."""
@@ -127,6 +147,13 @@ class Ways:
             return whole
         return replace(whole, tile=None, sampled=self._streamed_bytes(pixels) > SHARE * self.memory)
 
+    def takes(self, way: Way) -> bool:
+        """Whether a way that was written down may be taken again: nothing that was asked for is changed by it."""
+        tile = self.running.tile
+        fits = way.tile == 0 if self.layers is None else tile is None or way.tile == tile
+        is_asked = way.precision in (self.precision, "fp32")
+        return fits and is_asked and (self.has_statistics or not way.sampled) and (way.tile is None or way.tile >= 0)
+
     def after(self, way: Way) -> Iterator[Way]:
         """What to try when memory was short, in this order; nothing where a tile was asked for."""
         if self.running.tile is not None or self.layers is None:
@@ -143,8 +170,9 @@ class Ways:
         asked = self.running.runtime != "torch"
         return asked and self.device.type == "cpu" and way.precision == "fp32" and not streamed
 
-    def block(self, way: Way) -> int:
-        """Bytes that the largest map of a block may take where the way does not give its side."""
+    @property
+    def block_bytes(self) -> int:
+        """That the largest map of a block may take where the way does not give its side."""
         return BLOCK_BYTES.get(self.device.type, BLOCK_BYTES_ELSEWHERE)
 
     def keep(self, way: Way) -> int:
@@ -174,7 +202,7 @@ class Ways:
         if self._padded(height, width) <= most:
             return
         multiple = getattr(self.network, "multiple", 1)
-        side = max(height, width) // multiple * multiple
+        side = max(multiple, max(height, width) // multiple * multiple)
         ratio = side / max(height, width)
         while side > multiple and self._padded(ceil(height * ratio), ceil(width * ratio)) > most:
             side -= multiple
@@ -230,11 +258,11 @@ def total_memory(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory was short: on the CPU torch says so in words alone, and oneDNN in others."""
+    """Whether memory was short: on the CPU torch, oneDNN and onnxruntime say so in words alone."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(words in text for words in ("memory", "bad_alloc", "primitive"))
+    return isinstance(error, RuntimeError) and any(words in text for words in SHORT_OF_MEMORY)
 
 
 def _rank(way: Way) -> tuple[bool, float]:

@@ -44,7 +44,12 @@ class Extent:
 
 def extent(layers: Iterable[nn.Module]) -> Extent:
     """The extent of layers; all their children are taken as called in their order. TypeError for an unknown layer."""
-    leaves = [module for layer in layers for module in layer.modules() if not list(module.children())]
+    leaves = [
+        module
+        for layer in layers
+        for module in layer.modules()
+        if not list(module.children()) and not isinstance(module, nn.Sequential)
+    ]
     scale, step, channels, values = Fraction(1), 1, Fraction(0), Fraction(0)
     for leaf in leaves:
         before, after = _channels(leaf, channels)
@@ -122,14 +127,13 @@ def seen(network: nn.Module, channels: int, most: int, share: float = 0.999) -> 
     """
     size = extent([network])
     most = ceil(most / size.step) * size.step
-    noise = torch.rand(
-        1, channels, 2 * most + size.step, 2 * most + size.step, generator=torch.Generator().manual_seed(0)
-    )
+    side = 2 * most + size.step
     with torch.inference_mode(False), torch.enable_grad():
+        noise = torch.rand(1, channels, side, side, generator=torch.Generator().manual_seed(0))
         x = noise.to(next(network.parameters()).device).requires_grad_()
         middle = int(most * size.scale)
-        output = network(x)[:, :, middle : middle + max(1, int(size.scale)), middle : middle + max(1, int(size.scale))]
-        (gradient,) = torch.autograd.grad(output.sum(), x)
+        inside = slice(middle, middle + max(1, int(size.scale)))
+        (gradient,) = torch.autograd.grad(network(x)[:, :, inside, inside].sum(), x)
     magnitude = gradient.abs().sum(dim=(0, 1))
     total = float(magnitude.sum())
     for reach in range(most):

@@ -136,6 +136,8 @@ def test_a_difference_is_code_6_and_leaves_nothing(
 def test_stopped_at_any_moment_it_leaves_nothing(
     at: str, number: signal.Signals, code: int, tiny_model: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    # a process in the background of a shell, as tests may be, has learned to pass over Ctrl-C
+    usual = signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     handler, work = signal.getsignal(number), getattr(exporting, at)
 
     def stopped(*arguments: object) -> None:
@@ -146,6 +148,7 @@ def test_stopped_at_any_moment_it_leaves_nothing(
     assert i2i(tiny_model, "--to", "openvino") == code
     assert not os.listdir(here)
     assert signal.getsignal(number) is handler
+    signal.signal(number, usual)
 
 
 def test_a_signal_between_two_files_waits_for_the_second(tiny_model: Path, here: Path, monkeypatch: pytest.MonkeyPatch):

@@ -38,6 +38,9 @@ LOCAL = [
     SRResNetConfig(filters=8, blocks=2, scale=3, norm="none"),
     RRDBConfig(filters=8, growth=4, blocks=1),
     RRDBConfig(filters=8, growth=4, blocks=1, scale=2),
+    RRDBConfig(filters=8, growth=4, blocks=0, scale=1),
+    SRResNetConfig(filters=8, blocks=1, scale=1),
+    ResNetConfig(filters=8, blocks=9, norm="none"),
 ]
 
 
@@ -180,6 +183,35 @@ def test_blocks_cover_everything_once(length: int, side: int, step: int):
         assert core.bottom - core.top <= max(side, step)
         assert around.top in (0, core.top - around.top % step - -(-5 // step) * step)
     assert (count == 1).all()
+
+
+def test_deep_networks_see_enough_and_nothing_shows(photo: np.ndarray):
+    """35 dense blocks reach 534 pixels; what lies beyond the overlap hardly counts."""
+    config = RRDBConfig(filters=8, growth=4, blocks=10)
+    torch.manual_seed(0)
+    network = build(config).eval()
+    assert extent([network]).reach > 128
+    run = translator(network, config, Running(tile=64))
+    whole = translator(network, config, Running(tile=0))(photo)
+    made = run(photo)
+    assert 32 <= run.passage.overlap <= 64
+    assert difference(made, whole) <= 4
+    assert np.abs(made.astype(int) - whole).mean() < 0.02
+
+
+def test_statistics_of_one_large_block_are_exact():
+    x = torch.randn(1, 2, 1500, 1500) + 3
+    statistics = Statistics()
+    statistics.add(x)
+    fixed = statistics.fix(InstanceNorm(2))
+    expected = x.double().var(dim=(0, 2, 3), correction=0)
+    torch.testing.assert_close(fixed.variance.double(), expected, atol=0, rtol=1e-6)
+
+
+def test_a_channel_that_differs_by_rounding_alone_is_flat():
+    statistics = Statistics()
+    statistics.add(torch.full((1, 1, 50, 50), 3.3) + 1e-7 * torch.randn(1, 1, 50, 50))
+    assert (statistics.fix(InstanceNorm(1))(torch.full((1, 1, 4, 4), 3.3)) == 0).all()
 
 
 def test_statistics_of_blocks_are_those_of_all():
