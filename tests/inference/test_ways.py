@@ -447,26 +447,45 @@ def test_a_picture_of_one_colour_is_not_made_into_noise(color: int, tile: int | 
     assert (translator(config, Running(tile=tile))(pixels) == 128).all()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space")
-def test_real_lack_of_memory_ends_in_smaller_blocks(tmp_path: Path):
-    """A process that may take 750 MB more: the whole picture does not fit, and blocks give what fits elsewhere."""
-    code = """
+PRESSED = """
 import resource, sys, numpy as np, torch
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[1])
 from test_ways import RESNET, noise, translator
+from i2i.errors import NoMemoryError
 from i2i.images.picture import Picture
+side, more = int(sys.argv[2]), int(sys.argv[3])
 run = translator(RESNET, memory=10**12)
 run(noise(64, 64))
 taken = int(open('/proc/self/statm').read().split()[0]) * 4096
 told = []; run.tell = told.append
-pixels = noise(3000, 3000)
-resource.setrlimit(resource.RLIMIT_AS, (taken + 750_000_000, -1))
-made = run(Picture(pixels))
-print(made.way, '|', *told)
+pixels = noise(side, side)
+resource.setrlimit(resource.RLIMIT_AS, (taken + more * 1_000_000, -1))
+try:
+    print(run(Picture(pixels)).way, '|', *told)
+except NoMemoryError as error:
+    print(error)
 """
-    command = [sys.executable, "-c", code, str(Path(__file__).parent)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+
+
+def under_pressure(side: int, megabytes: int) -> str:
+    """What a process says that may take so much more memory for a square picture."""
+    command = [sys.executable, "-c", PRESSED, str(Path(__file__).parent), str(side), str(megabytes)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("tiles ")
-    assert "memory is short for 3000x3000 pixels: going on in smaller tiles." in done.stdout
+    return done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space")
+def test_real_lack_of_memory_ends_in_smaller_blocks():
+    said = under_pressure(3000, 750)
+    assert said.startswith("tiles ")
+    assert "memory is short for 3000x3000 pixels: going on in smaller tiles." in said
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space")
+@pytest.mark.parametrize("megabytes", range(20, 420, 20))
+def test_however_little_memory_there_is_it_ends_with_a_picture_or_one_line(megabytes: int):
+    said = under_pressure(1400, megabytes)
+    assert said.startswith(("whole", "tiles", "1400x1400 pixels need more memory than cpu has."))
