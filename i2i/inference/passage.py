@@ -58,7 +58,7 @@ class Passage:
                 sampled = with_sampled_statistics(self.ways.network, picture)
                 self._blocks(way).run([sampled], picture, checked)
             elif self.ways.has_statistics:
-                self._blocks(way).run(self.ways.layers or (), picture, checked)
+                self._blocks(way).run(self.ways.stages or (), picture, checked)
             else:
                 self._overlapping(way, picture, checked)
 
@@ -93,7 +93,7 @@ class Passage:
             self.ways.network.to(memory_format=layout)  # type: ignore[call-overload]  # torch has it, its types not
 
     def _blocks(self, way: Way) -> Blocks:
-        return Blocks(self.ways.device, way.tile, self.ways.block_bytes, self.ways.keep(way))
+        return Blocks(way.tile, self.ways.block_bytes, self.ways.keep(way))
 
     def _autocast(self, way: Way) -> AbstractContextManager[object]:
         if way.precision == "fp32":

@@ -63,16 +63,16 @@ class Blend(Protocol):
 
 
 class Map:
-    """What lies between layers, whole: (1, C, H, W), read and written in blocks; it may lie on another device."""
+    """What lies between layers, whole: (1, C, H, W), read and written in blocks."""
 
-    def __init__(self, values: Tensor, device: torch.device) -> None:
-        self.values, self.device = values, device
+    def __init__(self, values: Tensor) -> None:
+        self.values = values
         self.height, self.width = values.shape[2:]
 
     def read(self, window: Window) -> Tensor:
         """See `Source`."""
         rows, columns = window.slices()
-        return self.values[:, :, rows, columns].to(self.device)
+        return self.values[:, :, rows, columns]
 
     def write(self, window: Window, block: Tensor) -> None:
         """Put a block into its place."""
@@ -82,7 +82,7 @@ class Map:
     def add(self, window: Window, block: Tensor) -> None:
         """Add a block to what is in its place."""
         rows, columns = window.slices()
-        self.values[:, :, rows, columns] += block.to(self.values.device)
+        self.values[:, :, rows, columns] += block
 
 
 class Statistics:
@@ -123,8 +123,8 @@ class Blocks:
     from further back.
     """
 
-    def __init__(self, device: torch.device, side: int | None, most_bytes: int, keep: int) -> None:
-        self.device, self.side, self.most_bytes, self.keep = device, side, most_bytes, keep
+    def __init__(self, side: int | None, most_bytes: int, keep: int) -> None:
+        self.side, self.most_bytes, self.keep = side, most_bytes, keep
         self._height = 0  # of the picture
 
     def overlapping(self, layer: nn.Module, source: Source, overlap: int, blended: Blend) -> None:
@@ -173,7 +173,7 @@ class Blocks:
                 inner, layers = self._through_norm(inner, layers, layer, float("inf"))
             else:
                 layers.append(layer)
-        self._each(inner, layers, whole.add)
+        self._each(inner, layers, whole.add)  # which reads `inner` alone: another map
         return whole
 
     def _kept(self, source: Source, pending: list[nn.Module]) -> Map:
@@ -190,7 +190,7 @@ class Blocks:
         before = source.values.nbytes if isinstance(source, Map) else 0
         if before + height * width * probe.shape[1] * probe.element_size() > keep:
             return None
-        return Map(probe.new_empty(1, probe.shape[1], height, width), self.device)
+        return Map(probe.new_empty(1, probe.shape[1], height, width))
 
     def _each(self, source: Source, layers: Sequence[nn.Module], write: Callable[[Window, Tensor], None]) -> None:
         size = extent(layers)

@@ -81,7 +81,8 @@ class Running:
 @dataclass(frozen=True)
 class Way:
     """One picture's way: the side of a block in input pixels (0: whole; None: what suits each layer), statistics of
-    samples instead of all pixels, precision. As text it stands in the journal."""
+    samples instead of all pixels, precision. As text it stands in the journal.
+    """
 
     tile: int | None = 0
     sampled: bool = False
@@ -118,19 +119,19 @@ class Ways:
     ) -> None:
         self.channels_in = channels_in
         self.network, self.device, self.running, self.memory = network, device, running, memory
-        self.layers = network.stages() if isinstance(network, Network) else None
+        self.stages = network.stages() if isinstance(network, Network) else None
         self.precision = choose_precision(device, running.precision)
         self._refuse_nonsense()
 
     @cached_property
     def extent(self) -> Extent:
         """Of all layers."""
-        return extent(self.layers if self.layers is not None else [self.network])
+        return extent(self.stages if self.stages is not None else [self.network])
 
     @cached_property
     def has_statistics(self) -> bool:
         """Whether it looks at the whole picture, by norms."""
-        return any(sees_all(layer) for layer in self.layers or ())
+        return any(sees_all(layer) for layer in self.stages or ())
 
     def first(self, height: int, width: int) -> Way:
         """The way to begin with. Raises ImageError for a picture that cannot be whole and must be."""
@@ -140,7 +141,7 @@ class Ways:
         if not isinstance(self.network, Network):  # nothing is known of it
             return whole
         pixels = height * width
-        if self.layers is None:
+        if self.stages is None:
             self._refuse_too_large(height, width)
             return whole
         if self._whole_bytes(pixels) <= self._whole_limit():
@@ -150,13 +151,13 @@ class Ways:
     def takes(self, way: Way) -> bool:
         """Whether a way that was written down may be taken again: nothing that was asked for is changed by it."""
         tile = self.running.tile
-        fits = way.tile == 0 if self.layers is None else tile is None or way.tile == tile
+        fits = way.tile == 0 if self.stages is None else tile is None or way.tile == tile
         is_asked = way.precision in (self.precision, "fp32")
         return fits and is_asked and (self.has_statistics or not way.sampled) and (way.tile is None or way.tile >= 0)
 
     def after(self, way: Way) -> Iterator[Way]:
         """What to try when memory was short, in this order; nothing where a tile was asked for."""
-        if self.running.tile is not None or self.layers is None:
+        if self.running.tile is not None or self.stages is None:
             return
         for sampled in (False, True) if self.has_statistics else (False,):
             for side in (None, 256, 128, SMALLEST_TILE):
@@ -192,16 +193,16 @@ class Ways:
     def _streamed_bytes(self, pixels: int) -> float:
         """Three maps at each residual block: its input, and what is between and behind its convolutions."""
         values = Fraction(0)
-        for count, layer in enumerate(self.layers or ()):
+        for count, layer in enumerate(self.stages or ()):
             if isinstance(layer, Residual) and sees_all(layer):
-                values = max(values, 3 * extent((self.layers or ())[:count]).last)
+                values = max(values, 3 * extent((self.stages or ())[:count]).last)
         return FLOAT_BYTES * float(values) * pixels
 
     def _refuse_too_large(self, height: int, width: int) -> None:
         most = SHARE * self.memory / self._whole_bytes(1)
         if self._padded(height, width) <= most:
             return
-        multiple = getattr(self.network, "multiple", 1)
+        multiple = self._multiple
         side = max(multiple, max(height, width) // multiple * multiple)
         ratio = side / max(height, width)
         while side > multiple and self._padded(ceil(height * ratio), ceil(width * ratio)) > most:
@@ -212,19 +213,23 @@ class Ways:
 
     def _padded(self, height: int, width: int) -> int:
         """Pixels that the network gets of a picture."""
-        multiple = getattr(self.network, "multiple", 1)
+        multiple = self._multiple
         return ceil(height / multiple) * ceil(width / multiple) * multiple**2
+
+    @property
+    def _multiple(self) -> int:
+        return self.network.multiple if isinstance(self.network, Network) else 1
 
     def _refuse_nonsense(self) -> None:
         tile, overlap = self.running.tile, self.running.overlap
-        if tile and self.layers is None:
+        if tile and self.stages is None:
             what = "this network must see the whole picture: --tile cannot be."
             raise UsageError(what, hint="Leave it out; --max-side N shows the network a smaller picture.")
         if self.running.runtime == "onnxruntime":
             require()
             if self.device.type != "cpu" or self.precision != "fp32":
                 raise UsageError("onnxruntime computes on the CPU in fp32.", hint="Use --device cpu --precision fp32.")
-        if overlap is not None and (self.layers is None or self.has_statistics):
+        if overlap is not None and (self.stages is None or self.has_statistics):
             what = "this network needs no --overlap: its blocks see what they need."
             raise UsageError(what, hint="Leave it out.")
 

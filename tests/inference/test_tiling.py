@@ -99,8 +99,8 @@ def test_statistics_are_those_of_the_whole_picture_however_much_is_kept(config: 
     result = torch.zeros(1, 3, 96, 132)
     with torch.inference_mode():
         whole = network(picture)
-        blocked = Blocks(CPU, 32, 0, keep)
-        blocked.run(network.stages() or (), Map(picture, CPU), Map(result, CPU).write)
+        blocked = Blocks(32, 0, keep)
+        blocked.run(network.stages() or (), Map(picture), Map(result).write)
     assert float((result - whole).abs().max()) * 127.5 < 0.01
 
 
@@ -227,7 +227,7 @@ def test_statistics_of_blocks_are_those_of_all():
 def test_what_agrees_is_blended_without_a_trace(overlap: int):
     picture = torch.rand(1, 3, 50, 43)
     result = torch.full_like(picture, torch.nan)
-    blended = Blended(50, 43, Map(result, CPU).write)
+    blended = Blended(50, 43, Map(result).write)
     for core, around in blocks(50, 43, 16, Extent(overlap, 1, 1, 1, 1)):
         blended.add(core, around, picture[:, :, *around.slices()])
     blended.finish()
@@ -237,7 +237,7 @@ def test_what_agrees_is_blended_without_a_trace(overlap: int):
 def test_what_differs_is_blended_without_a_step():
     """Blocks that are black and white in turn: hard borders without blending, small steps with it."""
     result = torch.zeros(1, 1, 64, 64)
-    blended = Blended(64, 64, Map(result, CPU).write)
+    blended = Blended(64, 64, Map(result).write)
     for number, (core, around) in enumerate(blocks(64, 64, 32, Extent(8, 1, 1, 1, 1))):
         height, width = around.bottom - around.top, around.right - around.left
         blended.add(core, around, torch.full((1, 1, height, width), float(number % 2)))
