@@ -155,6 +155,7 @@ OPTIONS = [
     click.option(
         "--tile",
         type=Tile(),
+        metavar="auto|0|PX",
         default="auto",
         show_default=True,
         help="Side in pixels of the blocks that large pictures go through the network in; 0: always whole.",
@@ -162,6 +163,7 @@ OPTIONS = [
     click.option(
         "--overlap",
         type=click.IntRange(0, 4096),
+        metavar="PX",
         help="Pixels that a block sees of its neighbours.  [default: all that the network looks at]",
     ),
     click.option(

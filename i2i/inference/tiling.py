@@ -143,7 +143,9 @@ class Blocks:
             if isinstance(layer, PictureNorm):
                 source, pending = self._through_norm(source, pending, layer, self.keep)
             elif isinstance(layer, Residual) and sees_all(layer):
-                source, pending = self._through_residual(source, pending, layer), []
+                source = self._kept(source, pending)  # what it was made from is let go
+                pending = []
+                self._add_branch(source, layer)
             else:
                 pending.append(layer)
         self._each(source, pending, write)
@@ -164,8 +166,7 @@ class Blocks:
         fixed = statistics.fix(norm)
         return (kept, [fixed]) if kept else (source, [*pending, fixed])
 
-    def _through_residual(self, source: Source, pending: list[nn.Module], block: Residual) -> Map:
-        whole = source if isinstance(source, Map) and not pending else self._kept(source, pending)
+    def _add_branch(self, whole: Map, block: Residual) -> None:
         inner: Source = whole
         layers: list[nn.Module] = []
         for layer in block.convolve:
@@ -174,9 +175,11 @@ class Blocks:
             else:
                 layers.append(layer)
         self._each(inner, layers, whole.add)  # which reads `inner` alone: another map
-        return whole
 
     def _kept(self, source: Source, pending: list[nn.Module]) -> Map:
+        """The output of the layers, whole."""
+        if isinstance(source, Map) and not pending:
+            return source
         kept = self._empty(source, pending, float("inf"))
         assert kept is not None
         self._each(source, pending, kept.write)
