@@ -24,6 +24,10 @@ class Interrupt:
         asked, self._save = self._save, False
         return asked
 
+    def end_asked(self) -> bool:
+        """Whether an end was asked for."""
+        return self.exit_code is not None
+
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
             for name in ("SIGINT", "SIGTERM", "SIGUSR1"):

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from i2i.cli.console import Console, pass_console
-from i2i.cli.pictures import PictureRun, picture_options
+from i2i.cli.picture_options import picture_options
+from i2i.cli.pictures import PictureRun
 
 
 @click.command()
