@@ -118,7 +118,6 @@ def child(name: str, megapixels: str, way: str, output: str) -> None:
 
         keep_memory()
     import numpy as np
-    import torch
 
     picture = photograph(float(megapixels))
     small = picture[:256, :256]
@@ -132,7 +131,6 @@ def child(name: str, megapixels: str, way: str, output: str) -> None:
     after = resource.getrusage(resource.RUSAGE_SELF)
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     np.save(output, result)
-    assert torch.is_inference_mode_enabled() is False
     print(json.dumps({"seconds": seconds, "processor": processor, "memory": (after.ru_maxrss - peak) * 1024}))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -17,8 +16,7 @@ import click
 from i2i.cli.console import Console, pass_console
 from i2i.cli.options import json_option, quiet_option, verbose_option
 from i2i.errors import UsageError, printable
-
-SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin")}
+from i2i.inference.export_names import SUFFIXES, check_output
 
 
 @click.command()
@@ -57,7 +55,9 @@ def export(
     source = resolve(model)
     chosen = choose_direction(read_info(source), direction)
     output = output or Path(f"{_name(model, source)}-{chosen}{SUFFIXES[to][0]}")
-    _check_output(output, SUFFIXES[to], to, overwrite)
+    check_output(output, to, overwrite)
+    if not output.parent.is_dir():
+        raise UsageError("the folder of the output does not exist.", where=output)
 
     from i2i.inference import export as exporting
 
@@ -76,17 +76,6 @@ def export(
 def _name(model: str, source: Path) -> str:
     """What a person calls a model: a run by its folder."""
     return Path(model).resolve().name if Path(model).is_dir() else source.stem
-
-
-def _check_output(output: Path, suffixes: tuple[str, ...], to: str, overwrite: bool) -> None:
-    if output.suffix != suffixes[0]:
-        hint = f"Use: -o {output.with_suffix(suffixes[0]) if output.name else f'model{suffixes[0]}'}"
-        raise UsageError(f"a model for {to} ends in {suffixes[0]}.", where=output, hint=hint)
-    if not output.parent.is_dir():
-        raise UsageError("the folder of the output does not exist.", where=output)
-    for suffix in () if overwrite else suffixes:
-        if os.path.lexists(path := output.with_suffix(suffix)):
-            raise UsageError("the output is there already.", where=path, hint="Choose another name, or --overwrite.")
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,16 +28,15 @@ from torch import Tensor, nn
 
 from i2i.errors import FREE_SPACE, ModelError, NoRoomError, UsageError, is_full
 from i2i.images.atomic import sync_folder, write_new
+from i2i.inference.export_names import SUFFIXES, ExportFormat, check_output
 from i2i.interrupt import Interrupt
 from i2i.models.info import Direction, ModelInfo, choose_direction, sha256
 from i2i.models.modelfile import load_model
 from i2i.models.shipped import resolve
 from i2i.version import __version__
 
-ExportFormat = Literal["onnx", "openvino"]
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (N, C, H, W) -> (N, C', sH, sW), both from 0 to 1
 
-SUFFIXES: dict[ExportFormat, tuple[str, ...]] = {"onnx": (".onnx",), "openvino": (".xml", ".bin")}
 PACKAGES: dict[ExportFormat, tuple[str, ...]] = {"onnx": ("onnx", "onnxruntime"), "openvino": ("onnx", "openvino")}
 EXTRAS: dict[ExportFormat, str] = {"onnx": "fast", "openvino": "openvino"}
 ALLOWED = 0.1 / 255  # difference to the source, of values from 0 to 1
@@ -96,9 +95,7 @@ def export(
     ModelError for a model that cannot be used, differs or cannot be written, NoRoomError when the disk is full.
     """
     output, suffixes = Path(output), SUFFIXES[to]
-    if output.suffix != suffixes[0]:
-        raise UsageError(f"a model for {to} ends in {suffixes[0]}.", where=output)
-    _refuse_taken(output, to, overwrite)
+    check_output(output, to, overwrite)
     for package in PACKAGES[to]:
         _imported(package, to)
     source = resolve(model)
@@ -199,12 +196,6 @@ def _package(name: str, to: ExportFormat) -> Any:
     except ImportError as error:
         hint = f"Install it: pip install 'i2i-toolkit[{EXTRAS[to]}]'"
         raise UsageError(f"the package {name} is not installed.", hint=hint) from error
-
-
-def _refuse_taken(output: Path, to: ExportFormat, overwrite: bool) -> None:
-    for suffix in () if overwrite else SUFFIXES[to]:
-        if os.path.lexists(path := output.with_suffix(suffix)):
-            raise UsageError("the output is there already.", where=path, hint="Choose another name, or --overwrite.")
 
 
 @contextmanager
@@ -327,7 +318,7 @@ def _publish(made: Path, output: Path, to: ExportFormat, overwrite: bool) -> Non
         moved.append((source, target))
 
     with Interrupt():  # a signal waits until this is done
-        _refuse_taken(output, to, overwrite)
+        check_output(output, to, overwrite)
         try:
             for suffix in suffixes if len(suffixes) > 1 else ():  # the .xml first: a .bin alone is read by nobody
                 if os.path.lexists(old := output.with_suffix(suffix)):

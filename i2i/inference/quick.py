@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -92,7 +91,6 @@ def tried(quick: Quick, plain: Callable[[Tensor], Tensor], picture: Source, valu
 
 
 def _seconds(function: Callable[[Tensor], Tensor], x: Tensor) -> float:
-    os.sched_yield()
     start = time.perf_counter()
     function(x)
     return time.perf_counter() - start

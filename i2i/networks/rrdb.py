@@ -16,7 +16,7 @@ from torch.nn.functional import leaky_relu
 
 from i2i.config.networks import RRDBConfig
 from i2i.networks.base import Network
-from i2i.networks.initial import initialise
+from i2i.networks.initial import initialise, shrink
 
 
 class DenseBlock(nn.Module):
@@ -85,14 +85,6 @@ class RRDBGenerator(Network):
     def stages(self) -> Sequence[nn.Module]:
         """See `Network.stages`."""
         return [self]
-
-
-def shrink(network: nn.Module) -> None:
-    """Initial weights to a tenth: deep residual networks are easier to train so (Wang et al. 2018, section 3.1)."""
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.Conv2d):
-                module.weight.mul_(0.1)
 
 
 def _activated(x: Tensor) -> Tensor:

@@ -12,8 +12,7 @@ from torch.nn.functional import interpolate
 
 from i2i.config.networks import SRResNetConfig
 from i2i.networks.base import Network, Residual
-from i2i.networks.initial import initialise
-from i2i.networks.rrdb import shrink
+from i2i.networks.initial import initialise, shrink
 
 SHUFFLES = {1: (), 2: (2,), 3: (3,), 4: (2, 2)}  # factors of the pixel shuffles by scale
 
