@@ -53,7 +53,8 @@ class Running:
 
     `tile` is the side of a block in input pixels, 0 for whole pictures; `overlap` what blocks see of their neighbours,
     for networks without norms of the whole picture; `max_side` shrinks what the network sees. None: decided here.
-    `runtime` auto takes onnxruntime for many pictures on a CPU, where it is installed and proves quicker.
+    `runtime` auto takes onnxruntime on a CPU where many pictures are expected (`Translator.expect`), and it is
+    installed and proves quicker. Raises UsageError for numbers and words that cannot be.
     """
 
     tile: int | None = None
@@ -109,7 +110,7 @@ class Way:
 
 
 class Ways:
-    """The ways of a network on a device.
+    """The ways of a network on a device; it takes pictures of `channels_in` channels.
 
     `memory` is all that the device has, in bytes. Raises UsageError for what the network or the device cannot do.
     """
