@@ -219,7 +219,8 @@ class Translator:
                 self.tell(f"onnxruntime: not used, since it failed: {error}")
                 return False
             used = trial.difference <= 1 and (asked or trial.is_passed)
-            self.tell(f"{trial}: {'used' if used else 'not used'}")
+            verdict = "used" if trial.is_passed else "used, as asked" if used else "not used"
+            self.tell(f"{trial}: {verdict}")
             self.passage.quick = quick if used else None
         return self.passage.quick is not None
 
