@@ -97,6 +97,18 @@ class RRDBConfig(NetworkConfig):
     init: Init = setting("kaiming", "distribution of the initial weights; kaiming is divided by 10 inside the blocks")
 
 
+class SPANConfig(NetworkConfig):
+    """Convolutions that weigh their own output (Wan et al. 2024), at the input's size, then a pixel shuffle."""
+
+    kind: Literal["span"] = setting("span", "which generator")
+    input_channels: int = setting(3, "channels of the input picture", ge=1)
+    output_channels: int = setting(3, "channels of the output picture", ge=1)
+    filters: int = setting(48, "channels between the convolutions", ge=1)
+    blocks: int = setting(6, "blocks of three convolutions", ge=2)
+    scale: int = setting(4, "output pixels for each input pixel across", ge=1, le=4)
+    init: Init = setting("kaiming", "distribution of the initial weights")
+
+
 class PatchGANConfig(NetworkConfig):
     """Discriminator that judges overlapping patches (Isola et al. 2017)."""
 
@@ -117,8 +129,31 @@ class PixelConfig(NetworkConfig):
     norm: Norm = setting("instance", "normalisation after the inner convolution")
 
 
+class SRGANDiscriminatorConfig(NetworkConfig):
+    """Discriminator with one verdict for each picture (Ledig et al. 2017)."""
+
+    kind: Literal["srgan"] = setting("srgan", "which discriminator")
+    input_channels: int = setting(3, "channels of the judged picture", ge=1)
+    filters: int = setting(64, "channels after the first convolution", ge=1)
+    hidden: int = setting(1024, "units of the inner dense layer", ge=1)
+    pooled: int = setting(6, "side of the map before the dense layers; 6 is the published one for crops of 96 px", ge=1)
+
+
+class UNetDiscriminatorConfig(NetworkConfig):
+    """U-Net discriminator with spectral norm and a verdict for each pixel (Wang et al. 2021, Real-ESRGAN)."""
+
+    kind: Literal["unet-sn"] = setting("unet-sn", "which discriminator")
+    input_channels: int = setting(3, "channels of the judged picture", ge=1)
+    filters: int = setting(64, "channels after the first convolution", ge=1)
+
+
 Generator = ResNetConfig
-GeneratorConfig = ResNetConfig | CompactConfig | UNetConfig | SRResNetConfig | RRDBConfig
-GENERATORS = (ResNetConfig, CompactConfig, UNetConfig, SRResNetConfig, RRDBConfig)
+Upscaler = Annotated[CompactConfig | SPANConfig | SRResNetConfig | RRDBConfig, Field(discriminator="kind")]
+GeneratorConfig = ResNetConfig | CompactConfig | UNetConfig | SRResNetConfig | RRDBConfig | SPANConfig
+GENERATORS = (ResNetConfig, CompactConfig, UNetConfig, SRResNetConfig, RRDBConfig, SPANConfig)
 Discriminator = Annotated[PatchGANConfig | PixelConfig, Field(discriminator="kind")]
-Network = Annotated[GeneratorConfig | PatchGANConfig | PixelConfig, Field(discriminator="kind")]
+UpscalingDiscriminator = Annotated[
+    UNetDiscriminatorConfig | SRGANDiscriminatorConfig | PatchGANConfig, Field(discriminator="kind")
+]
+DiscriminatorConfig = PatchGANConfig | PixelConfig | SRGANDiscriminatorConfig | UNetDiscriminatorConfig
+Network = Annotated[GeneratorConfig | DiscriminatorConfig, Field(discriminator="kind")]

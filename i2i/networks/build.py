@@ -6,23 +6,31 @@ from typing import overload
 
 from i2i.config.networks import (
     CompactConfig,
+    DiscriminatorConfig,
     GeneratorConfig,
     PatchGANConfig,
     PixelConfig,
     ResNetConfig,
     RRDBConfig,
+    SPANConfig,
+    SRGANDiscriminatorConfig,
     SRResNetConfig,
     UNetConfig,
+    UNetDiscriminatorConfig,
 )
 from i2i.networks.compact import CompactGenerator
 from i2i.networks.patchgan import PatchGAN, PixelDiscriminator
 from i2i.networks.resnet import ResNetGenerator
 from i2i.networks.rrdb import RRDBGenerator
+from i2i.networks.span import SPANGenerator
+from i2i.networks.srgan_discriminator import SRGANDiscriminator
 from i2i.networks.srresnet import SRResNetGenerator
 from i2i.networks.unet import UNetGenerator
+from i2i.networks.unet_discriminator import UNetDiscriminator
 
-AnyGenerator = ResNetGenerator | CompactGenerator | UNetGenerator | SRResNetGenerator | RRDBGenerator
-AnyNetwork = AnyGenerator | PatchGAN | PixelDiscriminator
+AnyGenerator = ResNetGenerator | CompactGenerator | UNetGenerator | SRResNetGenerator | RRDBGenerator | SPANGenerator
+AnyDiscriminator = PatchGAN | PixelDiscriminator | SRGANDiscriminator | UNetDiscriminator
+AnyNetwork = AnyGenerator | AnyDiscriminator
 
 
 @overload
@@ -36,8 +44,10 @@ def build(config: SRResNetConfig) -> SRResNetGenerator: ...
 @overload
 def build(config: RRDBConfig) -> RRDBGenerator: ...
 @overload
-def build(config: PatchGANConfig | PixelConfig) -> PatchGAN | PixelDiscriminator: ...
-def build(config: GeneratorConfig | PatchGANConfig | PixelConfig) -> AnyNetwork:
+def build(config: SPANConfig) -> SPANGenerator: ...
+@overload
+def build(config: DiscriminatorConfig) -> AnyDiscriminator: ...
+def build(config: GeneratorConfig | DiscriminatorConfig) -> AnyNetwork:
     """The network of a configuration, freshly initialised from torch's global generator."""
     match config:
         case ResNetConfig():
@@ -50,7 +60,13 @@ def build(config: GeneratorConfig | PatchGANConfig | PixelConfig) -> AnyNetwork:
             return SRResNetGenerator(config)
         case RRDBConfig():
             return RRDBGenerator(config)
+        case SPANConfig():
+            return SPANGenerator(config)
         case PatchGANConfig():
             return PatchGAN(config)
         case PixelConfig():
             return PixelDiscriminator(config)
+        case SRGANDiscriminatorConfig():
+            return SRGANDiscriminator(config)
+        case UNetDiscriminatorConfig():
+            return UNetDiscriminator(config)

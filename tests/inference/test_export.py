@@ -21,6 +21,7 @@ from i2i.config.networks import (
     GeneratorConfig,
     ResNetConfig,
     RRDBConfig,
+    SPANConfig,
     SRResNetConfig,
     UNetConfig,
 )
@@ -40,6 +41,7 @@ KINDS = {
     "resnet-zero-gray": ResNetConfig(**TINY_RESNET, padding="zero", input_channels=1),
     "compact-1": CompactConfig(filters=4, convolutions=1, init="kaiming"),
     "compact-3": CompactConfig(filters=4, convolutions=1, init="kaiming", scale=3),
+    "span-2": SPANConfig(filters=4, blocks=2, scale=2),
     "unet-batch": UNetConfig(filters=4, downs=5, init="kaiming"),
     "unet-instance": UNetConfig(filters=4, downs=5, init="kaiming", norm="instance", output_channels=1),
     "srresnet-batch-4": SRResNetConfig(filters=4, blocks=1),

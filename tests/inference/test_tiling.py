@@ -9,7 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from i2i.config.networks import CompactConfig, GeneratorConfig, ResNetConfig, RRDBConfig, SRResNetConfig, UNetConfig
+from i2i.config.networks import (
+    CompactConfig,
+    GeneratorConfig,
+    ResNetConfig,
+    RRDBConfig,
+    SPANConfig,
+    SRResNetConfig,
+    UNetConfig,
+)
 from i2i.errors import UsageError
 from i2i.images.files import read
 from i2i.inference.blending import Blended
@@ -34,6 +42,7 @@ WITH_STATISTICS = [
 LOCAL = [
     CompactConfig(filters=8, convolutions=6),
     CompactConfig(filters=8, convolutions=3, scale=4),
+    SPANConfig(filters=8, blocks=2, scale=3),
     SRResNetConfig(filters=8, blocks=2, scale=4),
     SRResNetConfig(filters=8, blocks=2, scale=3, norm="none"),
     RRDBConfig(filters=8, growth=4, blocks=1),

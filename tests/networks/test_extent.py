@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from i2i.config.networks import CompactConfig, GeneratorConfig, ResNetConfig, RRDBConfig, SRResNetConfig
+from i2i.config.networks import CompactConfig, GeneratorConfig, ResNetConfig, RRDBConfig, SPANConfig, SRResNetConfig
 from i2i.networks.build import build
 from i2i.networks.extent import extent, seen
 from i2i.networks.norm import PictureNorm
@@ -20,6 +20,7 @@ NETWORKS = [
     ResNetConfig(filters=2, blocks=1, upsampling="resize", padding="zero"),
     SRResNetConfig(filters=4, blocks=2, scale=2),
     SRResNetConfig(filters=4, blocks=1, scale=4, norm="none"),
+    SPANConfig(filters=4, blocks=2, scale=2),
     RRDBConfig(filters=4, growth=2, blocks=1),
     RRDBConfig(filters=4, growth=2, blocks=1, scale=2),
 ]
