@@ -23,7 +23,7 @@ from i2i.engine.parts import differences
 from i2i.engine.precision import Precision, batch_converter, place
 from i2i.engine.progress import Progress
 from i2i.engine.runfolder import RunFolder
-from i2i.engine.schedule import rate_factor
+from i2i.engine.schedule import rate_factor, stage_of
 from i2i.engine.sheet import sheet
 from i2i.engine.state import collect_state, restore_state
 from i2i.engine.update import Engine
@@ -82,7 +82,12 @@ class Trainer:
         self.total = config.train.steps or max(1, round(config.train.epochs * data.steps_per_epoch))
         place(method, precision.device, config.engine.channels_last)
         self.engine = Engine(
-            method, self._optimiser, precision, seed=config.train.seed, micro_batches=config.engine.micro_batches
+            method,
+            self._optimiser,
+            precision,
+            seed=config.train.seed,
+            micro_batches=config.engine.micro_batches,
+            stages=method.stages(self.total),
         )
         self.average = Average(method.deployed(), config.train.ema, config.train.batch)
         self.convert = batch_converter(precision.device, method.value_range, config.engine.channels_last)
@@ -137,17 +142,28 @@ class Trainer:
 
     def step(self, feed: Feed) -> None:
         """One step and what belongs to it: rate, stage, losses, averages."""
-        train, step = self.config.train, self.engine.index
-        per_epoch = self.data.steps_per_epoch
-        factor = rate_factor(train.schedule, step, total=self.total, per_epoch=per_epoch, decay=train.decay)
+        train = self.config.train
         if self.engine.enter_stage():
             self.average.copy_to(self.method.deployed())
             self.average.reset(self.method.deployed())
-        self.rate = train.lr * factor
+        self.rate = self._rate()
         self.engine.set_rate(self.rate)
         self.meter.add(self.engine.step(feed, train.batch // self.engine.processes.world))
         self.average.update(self.method.deployed())
         self.taken = feed.taken
+
+    def _rate(self) -> float:
+        """Each stage has its own rate, and its own schedule from its first step to its last."""
+        train = self.config.train
+        stage, end = stage_of(self.engine.index, self.engine.stages)
+        factor = rate_factor(
+            train.schedule,
+            self.engine.index - stage.begin,
+            total=(end or self.total) - stage.begin,
+            per_epoch=self.data.steps_per_epoch,
+            decay=train.decay,
+        )
+        return (stage.lr or train.lr) * factor
 
     def _log(self) -> None:
         values = self.meter.read()

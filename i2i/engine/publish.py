@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
+from i2i.config.data import UnpairedConfig
 from i2i.config.run import RunConfig
 from i2i.engine.runfolder import RunFolder
 from i2i.methods.base import Method
@@ -35,7 +36,6 @@ class Publisher:
             save_model(self.run.discriminators, dict(others), self._describe(others, deployed=False), half=True)
 
     def _describe(self, networks: Mapping[str, Network], *, deployed: bool) -> ModelInfo:
-        data = self.config.data
         return ModelInfo.model_validate(
             {
                 "version": __version__,
@@ -46,8 +46,14 @@ class Publisher:
                 "value_range": self.method.value_range,
                 "multiple": max(network.multiple for network in networks.values()),
                 "minimum": max(network.minimum for network in networks.values()),
-                "training": TrainingScale(size=data.size, load=data.load_size, transform=data.transform),
+                "training": self._training_scale(),
                 "ancestor": self.ancestor,
-                "card": Card(data=data.path or "", command=self.command),
+                "card": Card(data=self.config.data.path or "", command=self.command),
             }
         )
+
+    def _training_scale(self) -> TrainingScale:
+        data = self.config.data
+        if isinstance(data, UnpairedConfig):
+            return TrainingScale(size=data.size, load=data.load_size, transform=data.transform)
+        return TrainingScale(size=data.size)

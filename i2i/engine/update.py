@@ -17,7 +17,8 @@ from torch.nn.utils import clip_grad_norm_
 from i2i.engine.distributed import Processes
 from i2i.engine.feed import Feed
 from i2i.engine.precision import Precision
-from i2i.methods.base import Draws, Method, Player, StepInfo, Update, derive_seed
+from i2i.engine.schedule import stage_of
+from i2i.methods.base import Draws, Method, Player, Stage, StepInfo, Update, derive_seed
 
 MakeOptimiser = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 Updates = tuple[Update, ...]
@@ -87,11 +88,13 @@ class Engine:
         seed: int = 0,
         micro_batches: int = 1,
         processes: Processes | None = None,
+        stages: Sequence[Stage] = (Stage(),),
     ) -> None:
         self.method, self.precision, self.seed, self.micro = method, precision, seed, micro_batches
         self.processes = processes or Processes()
         self.index = 0
-        self.stage = method.stage(0)
+        self.stages = stages
+        self.stage = stages[0].name
         self._make_optimiser = make_optimiser
         self.learners = {
             name: Learner(name, player, make_optimiser, precision) for name, player in method.players().items()
@@ -101,10 +104,10 @@ class Engine:
 
     def enter_stage(self) -> bool:
         """Whether the next step begins another stage of the method; its optimisers then are fresh ones."""
-        stage = self.method.stage(self.index)
-        if stage == self.stage:
+        stage, _ = stage_of(self.index, self.stages)
+        if stage.name == self.stage:
             return False
-        self.stage = stage
+        self.stage = stage.name
         for learner in self.learners.values():
             learner.forget(self._make_optimiser)
         return True
@@ -140,7 +143,8 @@ class Engine:
         part, parts = self.processes.rank * self.micro + micro, self.processes.world * self.micro
         like = next(self.method.parameters())
         draws = Draws(self.seed, self.index, part, parts, like)
-        return StepInfo(self.index, self.method.stage(self.index), samples, part, parts, draws)
+        stage, _ = stage_of(self.index, self.stages)
+        return StepInfo(self.index, stage.name, self.index - stage.begin, samples, part, parts, draws)
 
     def _round(self, runs: list[Iterator[Any]], infos: list[StepInfo], number: int) -> dict[str, Tensor] | None:
         """All parts up to their next yield, then the optimisers; None when the step is over."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,14 @@ class Update:
     losses: Mapping[str, Tensor]
     log: Mapping[str, Tensor] = field(default_factory=dict)
     partial: bool = False
+
+
+class Stage(NamedTuple):
+    """A part of the training with a learning rate of its own (None: that of the settings), from step `begin` on."""
+
+    name: str = ""
+    begin: int = 0
+    lr: float | None = None
 
 
 class Player:
@@ -56,7 +64,7 @@ class Draws:
     """
 
     def __init__(self, seed: int, index: int, part: int, parts: int, like: Tensor) -> None:
-        self._part, self._parts, self._like = part, parts, like
+        self._seed, self._index, self._part, self._parts, self._like = seed, index, part, parts, like
         self._generator = torch.Generator(like.device)
         self._generator.manual_seed(derive_seed(seed, index))
 
@@ -76,6 +84,11 @@ class Draws:
         """(length,), a random order of 0 .. length - 1, alike in all parts."""
         return torch.randperm(length, generator=self._generator, device=self._like.device)
 
+    def seeds(self, samples: int) -> list[int]:
+        """A seed for each sample, for random work that is done sample by sample."""
+        first = self._part * samples
+        return [derive_seed(self._seed, self._index, first + number) for number in range(samples)]
+
     def _cut(self, draw: Callable[..., Tensor], samples: int, shape: tuple[int, ...]) -> Tensor:
         like = self._like
         drawn = draw(samples * self._parts, *shape, generator=self._generator, device=like.device, dtype=like.dtype)
@@ -88,6 +101,7 @@ class StepInfo:
 
     index: int
     stage: str
+    since: int  # steps of this stage before this one
     samples: int  # of this part
     part: int
     parts: int
@@ -106,9 +120,13 @@ class Method(nn.Module):
         """Who learns, by name, in the order in which their optimisers are saved."""
         raise NotImplementedError
 
-    def stage(self, index: int) -> str:
-        """Name of the stage that a step belongs to. A change starts from averaged weights with fresh optimisers."""
-        return ""
+    def stages(self, total: int) -> tuple[Stage, ...]:
+        """The stages of a training of `total` steps. Each begins at averaged weights with fresh optimisers."""
+        return (Stage(),)
+
+    def sides(self, size: int) -> dict[str, int]:
+        """The side in pixels that each deployed network and judge sees of training crops of `size`."""
+        return dict.fromkeys(self.deployed() | self.judges(), size)
 
     def step(self, feed: Feed, at: StepInfo) -> Iterator[Update | tuple[Update, ...]]:
         """The updates of one step, in order; a tuple: all gradients first, then all steps. `feed()`: a fresh batch."""

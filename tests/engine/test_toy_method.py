@@ -23,7 +23,7 @@ from i2i.engine.loop import Trainer
 from i2i.engine.precision import Precision
 from i2i.engine.progress import Progress
 from i2i.engine.runfolder import RunFolder
-from i2i.methods.base import Method, Player, StepInfo, Update
+from i2i.methods.base import Method, Player, Stage, StepInfo, Update
 
 
 class NegativeConfig(MethodConfig):
@@ -53,8 +53,8 @@ class Negative(Method):
     def players(self) -> dict[str, Player]:
         return {"inverter": Player(self.invert), "judge": Player(self.judge, clip=1.0)}
 
-    def stage(self, index: int) -> str:
-        return "rough" if index < self.config.refine_from else "refined"
+    def stages(self, total: int) -> tuple[Stage, ...]:
+        return (Stage("rough"), Stage("refined", self.config.refine_from, lr=0.02))
 
     def step(self, feed: Any, at: StepInfo) -> Iterator[Update]:
         shade = feed().shade
@@ -173,7 +173,8 @@ def test_a_stage_begins_at_the_averaged_weights_with_fresh_optimisers(tmp_path: 
         if step in (0, 4):
             optimiser = torch.optim.Adam(network.parameters(), betas=(0.5, 0.999))
             average, updates = copy.deepcopy(network.state_dict()), 0
-        optimiser.param_groups[0]["lr"] = 0.01 * min(1, (7 - step) / 3.5)  # linear from the half on
+        rough = 0.01 * min(1, (4 - step) / 2)  # each stage falls linearly from its half on
+        optimiser.param_groups[0]["lr"] = rough if step < 4 else 0.02 * min(1, (7 - step) / 1.5)
         shade = Drawn().fixed(2, step + 1).shade / 127.5 - 1
         optimiser.zero_grad()
         F.mse_loss(network(shade), -shade).backward()

@@ -24,7 +24,7 @@ from i2i.engine.feed import Feed
 from i2i.engine.precision import Precision, place
 from i2i.engine.state import collect_state, restore_state
 from i2i.engine.update import Engine
-from i2i.methods.base import Method, Player, StepInfo, Update
+from i2i.methods.base import Method, Player, Stage, StepInfo, Update
 
 CPU = torch.device("cpu")
 
@@ -49,20 +49,15 @@ class Number(nn.Module):
 class Toy(Method):
     """Every child is a player of its name; the step is the function that was given; `told` is what `updated` heard."""
 
-    def __init__(
-        self, step: Callable[..., Any], clip: float | None = None, stages: tuple[str, ...] = ("",), **children: Any
-    ) -> None:
+    def __init__(self, step: Callable[..., Any], clip: float | None = None, **children: Any) -> None:
         super().__init__()
-        self.given, self.clip, self.stages = step, clip, stages
+        self.given, self.clip = step, clip
         self.told: list[tuple[tuple[str, ...], dict[str, float]]] = []
         for name, child in children.items():
             self.add_module(name, child)
 
     def players(self) -> dict[str, Player]:
         return {name: Player(child, clip=self.clip) for name, child in self.named_children()}
-
-    def stage(self, index: int) -> str:
-        return self.stages[min(index, len(self.stages) - 1)]
 
     def step(self, feed: Callable[[], Points], at: StepInfo) -> Iterator[Any]:
         return self.given(self, feed, at)
@@ -384,16 +379,20 @@ def test_float16_scales_do_not_mix_where_a_player_learns_alone_and_jointly(joint
 
 def test_another_stage_begins_with_fresh_optimisers():
     def step(toy: Toy, feed: Any, at: StepInfo) -> Iterator[Update]:
-        stages.append(at.stage)
+        stages.append((at.stage, at.since))
         yield Update("a", {"loss": toy.a() * (1 + 9 * at.index)})
 
     stages, entered = [], []
-    toy = Toy(step, stages=("coarse", "coarse", "fine"), a=Number(0))
-    engine = engine_of(toy, adam)
+    toy = Toy(step, a=Number(0))
+    plan = (Stage("coarse"), Stage("fine", begin=2))
+    engine = Engine(toy, adam, Precision(CPU, "fp32"), seed=4, stages=plan)
     for _ in range(4):
         entered.append(engine.enter_stage())
         engine.step(feed_of(), 2)
-    assert (stages, entered) == (["coarse", "coarse", "fine", "fine"], [False, False, True, False])
+    assert (stages, entered) == (
+        [("coarse", 0), ("coarse", 1), ("fine", 0), ("fine", 1)],
+        [False, False, True, False],
+    )
 
     plain, optimiser = Number(0), None
     for index in range(4):

@@ -51,7 +51,7 @@ def pictures(batch: int, count: int = 1, channels: tuple[int, int] = (3, 3)) -> 
 
 
 def at(method: CycleGAN, index: int = 0, samples: int = 2) -> StepInfo:
-    return StepInfo(index, "", samples, 0, 1, Draws(SEED, index, 0, 1, next(method.parameters())))
+    return StepInfo(index, "", index, samples, 0, 1, Draws(SEED, index, 0, 1, next(method.parameters())))
 
 
 def updates(method: CycleGAN, batch: Unpaired) -> tuple[Update, Update]:

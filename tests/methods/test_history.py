@@ -16,7 +16,7 @@ LIKE = torch.zeros((), dtype=torch.float64)
 
 
 def at(index: int, seed: int = 5) -> StepInfo:
-    return StepInfo(index, "", 1, 0, 1, Draws(seed, index, 0, 1, LIKE))
+    return StepInfo(index, "", index, 1, 0, 1, Draws(seed, index, 0, 1, LIKE))
 
 
 def numbered(first: int, count: int = 1) -> Tensor:
