@@ -8,16 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from i2i.config import toml
-from i2i.config.data import UnpairedConfig
+from i2i.config.data import PhotosConfig, UnpairedConfig
 from i2i.config.layers import Placed, load
-from i2i.config.methods.cyclegan import CycleGANConfig
 from i2i.config.run import RunConfig
-from i2i.data.opening import UnpairedData, UnpairedScans, open_unpaired
+from i2i.data.opening import OpenedData, PhotoScans, UnpairedScans, open_photos, open_unpaired
 from i2i.data.training import TrainingPictures
 from i2i.engine.checkpoint import newest_checkpoint
 from i2i.engine.loop import Trainer
@@ -30,11 +29,17 @@ from i2i.engine.start import start_from
 from i2i.errors import ConfigError, NoRoomError, UsageError, printable
 from i2i.inference.batch import Options, Outcome, Summary, beside, plan_files, translate_files
 from i2i.inference.inputs import Selection
+from i2i.inference.plan import Plan
+from i2i.inference.translator import Translator
 from i2i.inference.translator import load as load_translator
+from i2i.inference.upscaler import Enlarging, load_upscaler
 from i2i.inference.ways import Running
 from i2i.methods.base import Method
 from i2i.methods.build import build_method
+from i2i.methods.cyclegan import CycleGAN
+from i2i.methods.srgan import SRGAN
 from i2i.models.info import Direction
+from i2i.models.shipped import shipped_upscaler
 from i2i.version import __version__
 
 
@@ -80,7 +85,7 @@ def resume(
         checkpoint, warnings = newest_checkpoint(folder.checkpoints)
         started = folder.started()
         ancestor = started.get("ancestor") if checkpoint else None
-        training = _prepare(resolved.config, shown, previous=_known(folder), begun=checkpoint is not None)
+        training = _prepare(resolved.config, shown, previous=folder.read_data(), begun=checkpoint is not None)
         training = replace(training, ancestor=ancestor or training.ancestor)
         step = checkpoint.step if checkpoint else 0
         for warning in warnings:
@@ -133,10 +138,40 @@ def translate(
     """
     planned = plan_files([str(path) for path in inputs], Path(output), options, selection)
     translator = load_translator(model, device=device, direction=direction, running=running)
+    return _all(planned, translator, options, report)
+
+
+def upscale(
+    inputs: Sequence[str | PathLike[str]],
+    output: str | PathLike[str],
+    *,
+    model: str | PathLike[str] | None = None,
+    enlarging: Enlarging = Enlarging(),  # noqa: B008  frozen
+    device: str = "auto",
+    options: Options = Options(),  # noqa: B008  frozen
+    selection: Selection = Selection(),  # noqa: B008  frozen
+    running: Running = Running(),  # noqa: B008  frozen
+    report: Callable[[Outcome], None] = lambda outcome: None,
+) -> Summary:
+    """Enlarges pictures and folders of them into the folder `output`, without a model by a shipped one.
+
+    `enlarging` says how large, and what is done beside the network. Otherwise, and in what is raised, as `translate`.
+    """
+    planned = plan_files([str(path) for path in inputs], Path(output), options, selection)
+    chosen = model or shipped_upscaler(enlarging.target.scale, enlarging.texture)
+    upscaler = load_upscaler(chosen, enlarging=enlarging, device=device, running=running)
+    return _all(planned, upscaler, options, report)
+
+
+def _all(planned: Plan, translator: Translator, options: Options, report: Callable[[Outcome], None]) -> Summary:
+    """Every picture of a plan through one translator."""
     translator.expect(len(planned.jobs))
     return translate_files(
         planned, translator, beside(options, translator.device.type), work=translator.name, report=report
     )
+
+
+ScansT = TypeVar("ScansT", PhotoScans, UnpairedScans)
 
 
 @dataclass(frozen=True)
@@ -145,13 +180,13 @@ class _Training:
 
     config: RunConfig
     method: Method
-    opened: UnpairedData
+    opened: OpenedData
     precision: Precision
     ancestor: str | None
 
 
 def _prepare(
-    config: RunConfig, progress: Progress, previous: UnpairedScans | None = None, *, begun: bool = False
+    config: RunConfig, progress: Progress, previous: dict[str, Any] | None = None, *, begun: bool = False
 ) -> _Training:
     """Networks and pictures; a training that has `begun` has its weights in a checkpoint and needs no ancestor."""
     device = choose_device(config.engine.device)
@@ -162,28 +197,34 @@ def _prepare(
     method = build_method(config.method)
     _refuse_unfit_crops(method, config.data.size)
     ancestor = start_from(method, config.train.init) if config.train.init and not begun else None
-    opened = _open(config, progress, previous)
+    opened = _open(method, config, progress, previous)
     return _Training(config, method, opened, precision, ancestor)
 
 
 def _refuse_unfit_crops(method: Method, size: int) -> None:
+    sides = method.sides(size)
     for name, network in (method.deployed() | method.judges()).items():
-        if size < network.minimum:
-            hint = f"Use --size {network.minimum} or more, or a network with fewer layers."
+        shrunk = size // sides[name]  # crops are so many times larger than what this network sees of them
+        least, multiple = network.minimum * shrunk, network.multiple * shrunk
+        if size < least:
+            hint = f"Use --size {least} or more, or a network with fewer layers."
             raise ConfigError(f"crops of {size} px are too small for {name}.", where="data.size", hint=hint)
-        if size % network.multiple:
-            below, above = size // network.multiple * network.multiple, -(-size // network.multiple) * network.multiple
+        if size % multiple:
+            below, above = size // multiple * multiple, -(-size // multiple) * multiple
             hint = f"Use --size {below} or --size {above}."
-            what = f"crops of {size} px do not fit {name}, which needs multiples of {network.multiple}."
+            what = f"crops of {size} px do not fit {name}, which needs multiples of {multiple}."
             raise ConfigError(what, where="data.size", hint=hint)
 
 
-def _open(config: RunConfig, progress: Progress, previous: UnpairedScans | None) -> UnpairedData:
-    match config.method, config.data:
-        case CycleGANConfig() as method, UnpairedConfig() as data:
-            channels = (method.channels_a, method.channels_b)
-            return open_unpaired(data, channels, previous=previous, progress=progress.counted("reading pictures"))
-    raise TypeError(f"no data is opened for {type(config.method).__name__}")
+def _open(method: Method, config: RunConfig, progress: Progress, previous: dict[str, Any] | None) -> OpenedData:
+    counted = progress.counted("reading pictures")
+    match method, config.data:
+        case CycleGAN(), UnpairedConfig() as data:
+            channels = (method.config.channels_a, method.config.channels_b)
+            return open_unpaired(data, channels, previous=_known(UnpairedScans, previous), progress=counted)
+        case SRGAN(), PhotosConfig() as data:
+            return open_photos(data, method.margin, previous=_known(PhotoScans, previous), progress=counted)
+    raise TypeError(f"no data is opened for {type(method).__name__}")
 
 
 def _introduce(training: _Training, progress: Progress) -> None:
@@ -193,10 +234,12 @@ def _introduce(training: _Training, progress: Progress) -> None:
     progress.note(f"{training.precision.device}, {training.precision.name}")
 
 
-def _known(folder: RunFolder) -> UnpairedScans | None:
+def _known(scans: type[ScansT], document: dict[str, Any] | None) -> ScansT | None:
     """The pictures that the run saw when it was started last."""
+    if document is None:
+        return None
     try:
-        return UnpairedScans.from_json(folder.read_data() or {})
+        return scans.from_json(document)
     except (KeyError, TypeError, AttributeError):  # missing or of another shape: every picture is read again
         return None
 

@@ -2,40 +2,99 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from i2i.cli.console import Console, pass_console
-from i2i.cli.options import json_option
-from i2i.errors import printable
+from i2i.cli.options import json_option, set_option
+from i2i.config.methods import METHODS
+from i2i.errors import UsageError, printable
+
+method_option = click.option(
+    "--method",
+    type=click.Choice(list(METHODS)),
+    default="cyclegan",
+    show_default=True,
+    help="The training that DATA is for.",
+)
 
 
 @click.group()
 def data() -> None:
-    """Check folders of training pictures."""
+    """Check folders of training pictures, and see what a training would see."""
 
 
 @data.command()
 @click.argument("folder", metavar="[DATA]", required=False, type=click.Path())
+@method_option
 @click.option("--a", help="Pictures of domain A: a folder or @list.")
 @click.option("--b", help="Pictures of domain B: a folder or @list.")
-@click.option("--size", type=click.IntRange(min=8), default=256, show_default=True, help="Side of the crops in pixels.")
+@click.option("--size", type=click.IntRange(min=8), help="Side of the crops in pixels.  [default: the training's]")
 @json_option
 @pass_console
 @click.pass_context
 def check(
-    context: click.Context, console: Console, folder: str | None, a: str | None, b: str | None, size: int
+    context: click.Context,
+    console: Console,
+    folder: str | None,
+    method: str,
+    a: str | None,
+    b: str | None,
+    size: int | None,
 ) -> None:
     """Read every picture of DATA and tell what a training would find.
 
     Exit code 0: no problems. 10: problems were found. 2: DATA cannot be trained on.
     """
-    from i2i.config.data import UnpairedConfig
-    from i2i.data.check import check_unpaired
+    from i2i.config.data import PhotosConfig, UnpairedConfig
+    from i2i.data.check import check_photos, check_unpaired
 
-    found = check_unpaired(UnpairedConfig(path=folder, a=a, b=b, size=size))
+    given = {"path": folder} | ({"size": size} if size else {})
+    if method == "srgan":
+        if a or b:
+            raise UsageError("--a and --b are for unpaired training.", hint="Give DATA.")
+        found = check_photos(PhotosConfig.model_validate(given))
+    else:
+        found = check_unpaired(UnpairedConfig.model_validate(given | {"a": a, "b": b}))
     if console.json:
         console.document(found.to_json())
     else:
         for line in found.lines():
             console.result(printable(line))
     context.exit(10 if found.has_problems else 0)
+
+
+@data.command()
+@click.argument("folder", metavar="DATA", type=click.Path(exists=True, file_okay=False))
+@click.option("-o", "--output", metavar="FILE", required=True, type=click.Path(path_type=Path), help="A picture file.")
+@method_option
+@click.option("--preset", default="default", show_default=True, help="Preset of the method.")
+@click.option("--config", "files", multiple=True, type=click.Path(), metavar="TOML", help="Settings. Repeatable.")
+@set_option
+@click.option("--rows", type=click.IntRange(1, 64), default=4, show_default=True, help="Samples, one below the other.")
+@click.option(
+    "--draws",
+    type=click.IntRange(1, 16),
+    default=4,
+    show_default=True,
+    help="Degradations of each sample, side by side.",
+)
+@pass_console
+def preview(console: Console, /, folder: str, output: Path, method: str, **asked: Any) -> None:
+    """Draw samples of DATA as a training would see them: crops, and for srgan what is left of them when degraded."""
+    from i2i.config.layers import Placed, assignment_layer, file_layer, resolve
+    from i2i.images.formats import SUFFIXES
+
+    if output.suffix.lower() not in SUFFIXES:
+        raise UsageError("the sheet is a picture: its name ends in .png or .jpg.", where=output)
+    layers = [*map(file_layer, map(Path, asked["files"])), assignment_layer(asked["assignments"])]
+    layers.append({"data.path": Placed(folder, "DATA")})
+    resolved = resolve(method, asked["preset"], layers)
+
+    from i2i.images.files import write
+    from i2i.preview import preview as draw
+
+    write(draw(resolved.config, rows=asked["rows"], draws=asked["draws"]), output)
+    console.result(printable(str(output)))

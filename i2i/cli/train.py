@@ -114,7 +114,7 @@ def _train(method: str, context: click.Context, console: Console) -> None:
         progress=console.progress,
         overwrite=asked["overwrite"],
     )
-    console.note(_next_steps(run))
+    console.note(_next_steps(method, run))
     console.result(printable(str(run)))
 
 
@@ -132,9 +132,12 @@ def _layers(context: click.Context) -> list[Layer]:
 
 def _folder_of_pictures(resolved: Resolved) -> str:
     """The folder that the run is named after. Raises UsageError where pictures are not said or not there."""
+    from i2i.config.data import UnpairedConfig
+
     data = resolved.config.data.model_dump(include={"path", "a", "b"}, exclude_none=True)
     if "path" not in data and len(data) < 2:
-        raise UsageError("it is not said where the pictures are.", hint="Give DATA, or --a and --b.")
+        hint = "Give DATA, or --a and --b." if isinstance(resolved.config.data, UnpairedConfig) else "Give DATA."
+        raise UsageError("it is not said where the pictures are.", hint=hint)
     for name, place in data.items():
         is_list = name != "path" and place.startswith("@")
         if is_list and not Path(place[1:]).is_file():
@@ -155,11 +158,7 @@ def _next_run(method: str, folder: str) -> Path:
     return next(run for run in runs if not run.exists())
 
 
-def _next_steps(run: Path) -> str:
+def _next_steps(method: str, run: Path) -> str:
     model = printable(shlex.quote(str(run)))
-    return (
-        f"Done. Next:\n"
-        f"  i2i translate {model} FOLDER -o OUT\n"
-        f"  i2i models info {model}\n"
-        f"  i2i resume {model} --steps MORE"
-    )
+    use = f"upscale FOLDER -o OUT --model {model}" if method == "srgan" else f"translate {model} FOLDER -o OUT"
+    return f"Done. Next:\n  i2i {use}\n  i2i models info {model}\n  i2i resume {model} --steps MORE"

@@ -19,13 +19,6 @@ class DataConfig(Settings):
 
     path: str | None = setting(None, "folder of the training pictures")
     size: int = setting(256, "side of the square training crops in pixels", option="--size", ge=8)
-    load: int | None = setting(
-        None, "size in pixels that pictures are scaled to before the crop (default: 286/256 of size)", ge=8
-    )
-    transform: Literal["squash", "keep"] = setting(
-        "squash", "squash: scale to load x load as published; keep: scale the short side to load, keep the aspect"
-    )
-    flip: bool = setting(True, "mirror half of the crops left to right")
     val: TextOrNumber = setting(
         "auto",
         "held-out pictures: a folder, a share such as 0.05, 0 for none; auto: DATA/val, else 5 % from 40 pictures on",
@@ -35,8 +28,22 @@ class DataConfig(Settings):
         None, "loader processes; 0 loads in the main one (default: by cores)", option="--workers", ge=0
     )
 
+
+class UnpairedConfig(DataConfig):
+    """Two folders of unrelated pictures."""
+
+    load: int | None = setting(
+        None, "size in pixels that pictures are scaled to before the crop (default: 286/256 of size)", ge=8
+    )
+    transform: Literal["squash", "keep"] = setting(
+        "squash", "squash: scale to load x load as published; keep: scale the short side to load, keep the aspect"
+    )
+    flip: bool = setting(True, "mirror half of the crops left to right")
+    a: str | None = setting(None, "pictures of domain A: a folder or @list", option="--a")
+    b: str | None = setting(None, "pictures of domain B: a folder or @list", option="--b")
+
     @model_validator(mode="after")
-    def _crops_fit_into_the_scaled_pictures(self) -> DataConfig:
+    def _crops_fit_into_the_scaled_pictures(self) -> UnpairedConfig:
         if self.load_size < self.size:
             wanted = scaled_for(self.size)
             raise ValueError(f"load={self.load} is smaller than size={self.size}: set data.load={wanted}")
@@ -48,8 +55,13 @@ class DataConfig(Settings):
         return self.load if self.load is not None else scaled_for(self.size)
 
 
-class UnpairedConfig(DataConfig):
-    """Two folders of unrelated pictures."""
+class PhotosConfig(DataConfig):
+    """One folder of photos, from which crops are cut at full resolution."""
 
-    a: str | None = setting(None, "pictures of domain A: a folder or @list", option="--a")
-    b: str | None = setting(None, "pictures of domain B: a folder or @list", option="--b")
+    size: int = setting(128, "side of the square training crops in pixels", option="--size", ge=16)
+    crops: int = setting(16, "crops of each photo in an epoch", ge=1)
+    candidates: int = setting(
+        1, "places drawn for each crop, of which the one with most detail is taken; 1: any place", ge=1, le=64
+    )
+    turn: bool = setting(True, "turn crops by quarters and mirror them: each of the eight positions equally often")
+    cache: int = setting(1024, "megabytes of decoded photos that a loader process keeps", ge=16)

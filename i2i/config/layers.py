@@ -142,16 +142,19 @@ def lay_over(earlier: Layer, later: Layer) -> Layer:
             raise ConfigError(
                 f"{key} is a table.", where=placed.origin, hint=f"Set one of its keys, such as {inside[0]}."
             )
-        _refuse_table_in_place_of_value(merged, key, placed.origin)
+        _make_room(merged, key, placed.origin)
         merged[key] = placed
     return merged
 
 
-def _refuse_table_in_place_of_value(merged: Layer, key: str, origin: str) -> None:
+def _make_room(merged: Layer, key: str, origin: str) -> None:
+    """The key's tables are none yet, or empty. Raises ConfigError where one of them is a value."""
     parts = key.split(".")
     for depth in range(1, len(parts)):
         parent = ".".join(parts[:depth])
-        if parent in merged:
+        if parent in merged and merged[parent].value == {}:
+            del merged[parent]  # an empty table, which is no longer empty
+        elif parent in merged:
             raise ConfigError(f"{parent} is a value, not a table.", where=origin, hint=f"Set {parent} itself.")
 
 

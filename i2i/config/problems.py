@@ -128,7 +128,7 @@ def _wrong(key: str, problem: ErrorDetails) -> str:
     if kind == "union_tag_not_found":
         return f"{key} is missing."
     if kind == "value_error":
-        return f"{key}: {context['error']}."
+        return f"{key}: {context['error']}." if key else f"{context['error']}."
     if kind == "string_type":
         return f'{key} must be text, not {_shown(value)}: write it in quotes, {key}="{value}".'
     return f"{key} must be {_type_words(kind)}, not {_shown(value)}."

@@ -10,6 +10,12 @@ from typing import NamedTuple
 from torch import Tensor
 
 
+class Photos(NamedTuple):
+    """Crops of photos at full resolution."""
+
+    real: Tensor  # (N, 3, H, W)
+
+
 class Unpaired(NamedTuple):
     """Unrelated pictures of two domains."""
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from statistics import median_low
 from typing import Any
 
-from i2i.config.data import UnpairedConfig
-from i2i.data.layouts import Domain, Domains, find_role, find_training
+from i2i.config.data import PhotosConfig, UnpairedConfig
+from i2i.data.layouts import Domain, Domains, find_photos, find_role, find_training, find_validation_photos
 from i2i.data.scan import Progress, Scan, ScannedPicture, duplicate_groups, scan_all, shared_contents
+from i2i.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,16 @@ def check_unpaired(config: UnpairedConfig, progress: Progress | None = None) -> 
     if path:
         found += [find_role(path, "val"), find_role(path, "test")]
     domains = [domain for pair in found if pair for domain in (pair.a, pair.b)]
+    scans = scan_all([(domain, None) for domain in domains], progress)
+    return Check(tuple(map(CheckedFolder, domains, scans)), config.size)
+
+
+def check_photos(config: PhotosConfig, progress: Progress | None = None) -> Check:
+    """Look at the photos of a folder and at those for validation beside them. Raises DataError."""
+    if config.path is None:
+        raise DataError("no training photos were named.", hint="Give a folder.")
+    path = Path(config.path)
+    domains = [domain for domain in (find_photos(path), find_validation_photos(path)) if domain]
     scans = scan_all([(domain, None) for domain in domains], progress)
     return Check(tuple(map(CheckedFolder, domains, scans)), config.size)
 

@@ -78,6 +78,32 @@ def find_validation(path: Path) -> Domains:
     raise _no_layout(path)
 
 
+def find_photos(path: Path) -> Domain:
+    """All photos of a folder: of its `train` where there is one, else of all but its `val` and `test...`.
+
+    Raises DataError.
+    """
+    folders = _folders(path)
+    inner = [folder for folder in folders if folder.name.lower() == "train"]
+    if inner:
+        return _folder(inner[0], _label(path, inner[0]))
+    kept_apart = {folder.name for folder in folders if _is_kept_apart(folder.name)}
+    names = [name for name in _picture_names(path) if name.split("/")[0] not in kept_apart]
+    return _domain("", path, names)
+
+
+def find_validation_photos(path: Path) -> Domain | None:
+    """The photos of the folder's `val`; None where there is none. Raises DataError."""
+    inner = [folder for folder in _folders(path) if folder.name.lower() == "val"]
+    return _folder(inner[0], _label(path, inner[0])) if inner else None
+
+
+def all_photos(path: Path) -> Domain:
+    """Every photo of a folder that was named for this very use. Raises DataError."""
+    _folders(path)
+    return _folder(path, path.as_posix())
+
+
 def counted(images: int) -> str:
     """1 image, 2 images."""
     return f"{images} image{'' if images == 1 else 's'}"
@@ -142,10 +168,17 @@ def _listed(path: Path) -> Domain:
 
 
 def _folder(path: Path, label: str) -> Domain:
-    names = _picture_names(path)
+    return _domain(label, path, _picture_names(path))
+
+
+def _domain(label: str, path: Path, names: list[str]) -> Domain:
     if not names:
         raise DataError("no pictures in this folder.", where=path, hint=f"Known suffixes: {' '.join(sorted(SUFFIXES))}")
     return Domain(label, path, tuple(names))
+
+
+def _is_kept_apart(name: str) -> bool:
+    return name.lower() == "val" or name.lower().startswith("test")
 
 
 def _label(parent: Path, folder: Path) -> str:

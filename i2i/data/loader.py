@@ -9,18 +9,18 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import cv2
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from i2i.data.unpaired import stacked
 from i2i.errors import DataError, I2IError, NoRoomError
 from i2i.images.picture import Pixels
 
@@ -208,3 +208,8 @@ def _context() -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["i2i.data.loader"])
     return context
+
+
+def stacked(pictures: Sequence[Pixels]) -> Pixels:
+    """N pictures (H, W, C) as one contiguous (N, C, H, W)."""
+    return np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2))

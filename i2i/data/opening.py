@@ -4,17 +4,75 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from i2i.config.data import UnpairedConfig
-from i2i.data.batches import Unpaired
+from i2i.config.data import PhotosConfig, UnpairedConfig
+from i2i.data.batches import Photos, Unpaired
 from i2i.data.holdout import automatic_share, hold_out, share_or_folder
-from i2i.data.layouts import Domain, Domains, find_role, find_training, find_validation
+from i2i.data.layouts import (
+    Domain,
+    Domains,
+    all_photos,
+    find_photos,
+    find_role,
+    find_training,
+    find_validation,
+    find_validation_photos,
+)
+from i2i.data.loader import Samples
+from i2i.data.photos import Photo, PhotoCrops
 from i2i.data.scan import Progress, Scan, scan_all
 from i2i.data.unpaired import UnpairedPictures
 from i2i.errors import DataError
 
 NAMED_FILES = 3  # unreadable files that the report names
+
+
+class Scans(Protocol):
+    """What was found in the folders of a training."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What the run folder keeps, so that a resume sees the same pictures."""
+
+
+class OpenedData(Protocol):
+    """Training pictures of any kind, ready to be loaded; what a person should know of them."""
+
+    @property
+    def train(self) -> Samples[Any]:
+        """The samples of an epoch."""
+
+    @property
+    def scans(self) -> Scans:
+        """What was found."""
+
+    @property
+    def summary(self) -> str:
+        """The line that a person reads."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Further lines that need attention."""
+
+    def fixed(self, count: int) -> Any:
+        """The same few pictures every time, for the sample sheet."""
+
+
+@dataclass(frozen=True)
+class PhotoScans:
+    """The scans of the photos and, where there is one, of the validation folder."""
+
+    photos: Scan
+    val: Scan | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` reads."""
+        return {name: found.to_json() for name, found in {"photos": self.photos, "val": self.val}.items() if found}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> PhotoScans:
+        """The scans that `to_json` wrote."""
+        return cls(**{name: Scan.from_json(found) for name, found in document.items()})
 
 
 @dataclass(frozen=True)
@@ -54,6 +112,21 @@ class UnpairedData:
 
     def fixed(self, count: int) -> Unpaired:
         """The first `count` pictures for the sample sheet."""
+        return self.sheet.fixed(count)
+
+
+@dataclass(frozen=True)
+class PhotosData:
+    """Opened training photos; see `OpenedData`. `sheet` are held-out ones where there are some."""
+
+    train: PhotoCrops
+    sheet: PhotoCrops
+    scans: PhotoScans
+    summary: str
+    notes: tuple[str, ...]
+
+    def fixed(self, count: int) -> Photos:
+        """The middles of the first `count` photos for the sample sheet."""
         return self.sheet.fixed(count)
 
 
@@ -103,6 +176,74 @@ def open_unpaired(
         summary=_summary(a, b, scans, val),
         notes=_notes(a, b, config.size, previous, scans),
     )
+
+
+def open_photos(
+    config: PhotosConfig,
+    margin: int = 0,
+    *,
+    previous: PhotoScans | None = None,
+    progress: Progress | None = None,
+) -> PhotosData:
+    """The crops of the photos in the folder that the settings name, with `margin` more pixels at each side.
+
+    Otherwise as `open_unpaired`.
+    """
+    if config.path is None:
+        raise DataError("no training photos were named.", hint="Give a folder.")
+    path = Path(config.path)
+    domain, val = find_photos(path), _validation_photos(config.val, path)
+    wanted = [(domain, previous.photos if previous else None)]
+    if val:
+        wanted.append((val, previous.val if previous else None))
+    found = scan_all(wanted, progress)
+    for (each, _), scan in zip(wanted, found, strict=True):
+        _check_readable(each, scan)
+    scans = PhotoScans(*found)
+    part = _part(domain, scans.photos, val, scans.val, config.val)
+    train = PhotoCrops(_photos(domain, part.train), config, margin)
+    sheet = PhotoCrops(_photos(part.val_domain, part.val), config, margin) if part.val.pictures else train
+    return PhotosData(
+        train, sheet, scans, _photo_summary(part, scans, val), _photo_notes(part, config, previous, scans)
+    )
+
+
+def _validation_photos(setting: str, path: Path) -> Domain | None:
+    if setting == "auto":
+        return find_validation_photos(path)
+    wanted = share_or_folder(setting)
+    return all_photos(wanted) if isinstance(wanted, Path) else None
+
+
+def _photos(domain: Domain, found: Scan) -> list[Photo]:
+    return [Photo(domain.root / picture.name, 3 * picture.width * picture.height) for picture in found.pictures]
+
+
+def _photo_summary(part: _Part, scans: PhotoScans, val: Domain | None) -> str:
+    photos, smallest = scans.photos, scans.photos.smallest
+    megapixels = sum(picture.width * picture.height for picture in photos.pictures) / 1e6
+    parts = [f"{len(photos.pictures)} photos, {megapixels:.1f} megapixels, smallest {smallest.width}x{smallest.height}"]
+    if photos.duplicates:
+        parts.append(f"{photos.duplicates} duplicate{'s' if photos.duplicates > 1 else ''}")
+    unreadable = [part.domain.shown(file.name) for file in photos.unreadable]
+    unreadable += [part.val_domain.shown(file.name) for file in (scans.val.unreadable if scans.val else ())]
+    if unreadable:
+        parts.append(f"{len(unreadable)} unreadable ({_some(unreadable)})")
+    held_out = len(part.val.pictures)
+    parts.append(f"{held_out} for validation in {val.label}/" if val else f"{held_out or 'none'} held out")
+    return ", ".join(parts)
+
+
+def _photo_notes(part: _Part, config: PhotosConfig, previous: PhotoScans | None, scans: PhotoScans) -> tuple[str, ...]:
+    notes = []
+    if small := sum(picture.short_side < config.size for picture in part.train.pictures):
+        are = "photo is" if small == 1 else "photos are"
+        notes.append(
+            f"{small} {are} smaller than the crop of {config.size}x{config.size} and {are.split()[1]} continued by "
+            "the mirror image"
+        )
+    changed = _changed(part.domain, previous.photos, scans.photos) if previous else None
+    return (*notes, changed) if changed else tuple(notes)
 
 
 def _validation_domains(setting: str, path: Path | None) -> Domains | None:

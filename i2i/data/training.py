@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from i2i.data.loader import Batches, Samples, check_batch
-from i2i.data.opening import UnpairedData
+from i2i.data.opening import OpenedData
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class TrainingPictures:
     Raises DataError where an epoch fills no batch.
     """
 
-    opened: UnpairedData
+    opened: OpenedData
     batch: int
     seed: int
     workers: int | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from i2i.config.data import UnpairedConfig
@@ -13,6 +12,7 @@ from i2i.data.augment import Geometry
 from i2i.data.batches import Unpaired
 from i2i.data.cache import PictureCache
 from i2i.data.draws import drawn_index, epoch_order, seed_of
+from i2i.data.loader import stacked
 from i2i.errors import DataError, ImageError
 from i2i.images.files import read
 from i2i.images.picture import Pixels
@@ -90,8 +90,3 @@ class UnpairedPictures:
             self._cache.put(path, channels, scaled)
             return scaled
         raise DataError(f"none of {len(files)} pictures can be read any more.", where=files[index].parent)
-
-
-def stacked(pictures: Sequence[Pixels]) -> Pixels:
-    """N pictures (H, W, C) as one contiguous (N, C, H, W)."""
-    return np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2))

@@ -36,6 +36,9 @@ def discriminators_beside(model: Path) -> Path | None:
 
 
 def _generator_settings(info: ModelInfo) -> dict[str, object]:
+    if up := info.networks.get("up"):
+        own = _prefixed("method.generator", up)
+        return own | {"method.scale": own.pop("method.generator.scale")}
     a2b, b2a = info.networks.get("a2b"), info.networks.get("b2a")
     settings: dict[str, object] = {}
     if isinstance(a2b, ResNetConfig):

@@ -20,15 +20,15 @@ LARGEST_HEADER = 16_000_000
 METADATA_KEY = "i2i"
 COPY_AGAIN = "Copy or download it again."
 
-Direction = Literal["a2b", "b2a"]
+Direction = Literal["a2b", "b2a", "up"]
 
 
 class TrainingScale(Settings):
     """At which size the training saw its pictures."""
 
     size: int = setting(256, "side of the training crops in pixels", ge=1)
-    load: int = setting(286, "size in pixels that pictures were scaled to before the crop", ge=1)
-    transform: Literal["squash", "keep"] = setting("squash", "how they were scaled")
+    load: int | None = setting(None, "size in pixels that pictures were scaled to before the crop", ge=1)
+    transform: Literal["squash", "keep"] | None = setting(None, "how they were scaled")
 
 
 class Card(Settings):
@@ -46,9 +46,11 @@ class ModelInfo(Settings):
 
     format: int = setting(FORMAT, "number of the file format")
     version: str = setting("", "version of i2i that wrote the file")
-    task: Literal["translate"] = setting("translate", "what the model does")
+    task: Literal["translate", "upscale"] = setting("translate", "what the model does")
     method: str = setting("", "how it was trained")
-    directions: tuple[Direction, ...] = setting((), "directions that pictures can be translated in")
+    directions: tuple[Direction, ...] = setting(
+        (), "directions that pictures can go in: a2b and b2a of a translation, up of an enlargement"
+    )
     networks: dict[str, Network] = setting(..., "settings of each network; generators are named by their direction")
     value_range: tuple[float, float] = setting((-1.0, 1.0), "black and white as the networks see them")
     multiple: int = setting(1, "sides must be multiples of it", ge=1, le=1024)

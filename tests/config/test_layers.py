@@ -213,7 +213,8 @@ def test_every_method_has_valid_presets(method: str):
     }
     for preset in presets(method):
         resolve(method, preset, [])
-        assert not nullable & preset_layer(method, preset).keys(), "no later file could say none again"
+        # no later file could say none again: a length and an ancestor that belong to the preset can only be others
+        assert nullable & preset_layer(method, preset).keys() <= {"train.steps", "train.init"}
 
 
 def test_a_run_folder_says_its_method_itself(tmp_path: Path):
@@ -237,3 +238,10 @@ def test_a_file_without_a_known_method_is_refused(tmp_path: Path, text: str, mes
     file.write_text(text)
     with pytest.raises(ConfigError, match=message):
         load(file)
+
+
+def test_a_table_that_is_empty_by_default_is_filled():
+    layer = assignment_layer(["method.perceptual.layers={conv3_4=1.0}", "method.perceptual.layers.conv2_2=0.5"])
+    resolved = resolve("srgan", "default", [layer])
+    assert resolved.config.method.perceptual.layers == {"conv3_4": 1.0, "conv2_2": 0.5}
+    assert resolved.origins["method.perceptual.layers.conv3_4"] == "--set"

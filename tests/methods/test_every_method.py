@@ -25,7 +25,7 @@ from i2i.config.layers import load
 from i2i.config.methods import METHODS, run_class
 from i2i.config.run import RunConfig
 from i2i.config.toml import dump
-from i2i.data.batches import Unpaired
+from i2i.data.batches import Photos, Unpaired
 from i2i.engine.averaging import Average
 from i2i.engine.checkpoint import read_checkpoint, write_checkpoint
 from i2i.engine.distributed import Processes
@@ -68,8 +68,14 @@ def unpaired(generator: torch.Generator) -> Unpaired:
     return Unpaired(a, b)
 
 
+def photos(generator: torch.Generator) -> Photos:
+    return Photos(torch.rand(BATCH, 3, 48, 48, generator=generator, dtype=torch.float64))
+
+
 RESNET = {"kind": "resnet", "filters": 2, "blocks": 1, "init_gain": 0.2}
 PATCHGAN = {"kind": "patchgan", "filters": 3, "layers": 1, "init_gain": 0.2}
+COMPACT = {"kind": "compact", "filters": 3, "convolutions": 1, "init_gain": 0.2}
+SPECTRAL = {"kind": "unet-sn", "filters": 2}
 COMPARED, BATCH_NORM = "compare the samples of a part, not of the batch", "batch norm sees the samples of a part"
 
 SMALL = {
@@ -83,6 +89,25 @@ SMALL = {
             "judging pixels": Variant({"discriminator": {"kind": "pixel", "filters": 3}, "identity": 0}),
             "relativistic": Variant({"adversarial": "ralsgan"}, COMPARED, COMPARED),
             "with batch norm": Variant({"generator": {**RESNET, "norm": "batch"}}, BATCH_NORM, BATCH_NORM),
+        },
+    ),
+    "srgan": Small(
+        {
+            "scale": 2,
+            "generator": COMPACT,
+            "discriminator": PATCHGAN,
+            "adversarial": "vanilla",
+            "perceptual_weight": 0,
+        },
+        photos,
+        {
+            "published": Variant(),
+            "relativistic": Variant({"adversarial": "ragan"}, COMPARED, COMPARED),
+            "with blur and noise": Variant({"degradation": {"kind": "first-order"}}),
+            "with spectral norm": Variant({"discriminator": SPECTRAL}, "spectral norm takes a step of its own"),
+            "with batch norm": Variant(
+                {"generator": {"kind": "srresnet", "filters": 3, "blocks": 1}}, BATCH_NORM, BATCH_NORM
+            ),
         },
     ),
 }
@@ -200,7 +225,13 @@ RESUMED = {
         "with a penalty": {"adversarial": "wgan-gp"},
         "with dropout": {"generator": {**RESNET, "dropout": 0.5}},
         "with batch norm": {"generator": {**RESNET, "norm": "batch"}},
-    }
+    },
+    "srgan": {
+        "relativistic": {"adversarial": "ragan"},
+        "with spectral norm": {"discriminator": SPECTRAL},
+        "with batch norm": {"generator": {"kind": "srresnet", "filters": 3, "blocks": 1}},
+        "with blur and noise": {"degradation": {"kind": "first-order"}},
+    },
 }
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # name -> (module: class, one line of help)
 METHODS = {
     "cyclegan": ("i2i.config.methods.cyclegan:CycleGANRun", "two folders of unrelated pictures, both directions"),
+    "srgan": ("i2i.config.methods.srgan:SRGANRun", "one folder of photos, to enlarge others like them"),
 }
 
 

@@ -1,0 +1,118 @@
+"""SRGAN: Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network; with
+the relativistic loss and weights of Wang et al. 2018 (ESRGAN) by choice.
+
+Names: `real` are crops of photos, `low` what is left of them after the degradation, `fake` = up(low). Pictures are
+(N, 3, H, W) in [0, 1]; s is the scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from i2i.config.methods.srgan import SRGANConfig
+from i2i.data.batches import Photos
+from i2i.degradations.build import degradation
+from i2i.losses.adversarial import RELATIVISTIC, discriminator_loss, generator_loss
+from i2i.losses.perceptual import Perceptual
+from i2i.losses.reconstruction import l1_loss, l2_loss, psnr
+from i2i.methods.base import Feed, Method, Player, Stage, StepInfo, Update, at_once
+from i2i.networks.base import Network
+from i2i.networks.build import build
+
+PIXEL_LOSSES = {"l1": l1_loss, "l2": l2_loss}
+
+
+class SRGAN(Method):
+    """A generator that learns to undo a degradation: first pixel by pixel, then before a discriminator.
+
+    Raises ConfigError where the second stage has a perceptual loss and its features are not at hand.
+    """
+
+    task = "upscale"
+    value_range = (0.0, 1.0)
+
+    def __init__(self, config: SRGANConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.degrade = degradation(config.degradation, config.scale)
+        self.generator = build(type(config.generator)(**config.generator.model_dump() | {"scale": config.scale}))
+        self.discriminator = None if config.stage == "pixel" else build(config.discriminator)
+        self.pixel_loss = PIXEL_LOSSES[config.pixel]
+        has_features = config.stage != "pixel" and config.perceptual_weight > 0
+        self.perceptual = Perceptual(config.perceptual) if has_features else None
+        if self.discriminator is not None and config.adversarial in RELATIVISTIC:
+            self.coupled = ("adversarial", "discriminator")
+
+    @property
+    def margin(self) -> int:
+        """Pixels at each side of the photos' crops that only the degradation sees."""
+        return self.degrade.margin
+
+    def players(self) -> dict[str, Player]:
+        """The generator, and the discriminator where there is a second stage."""
+        judges = {} if self.discriminator is None else {"discriminator": Player(self.discriminator)}
+        return {"generator": Player(self.generator), **judges}
+
+    def stages(self, total: int) -> tuple[Stage, ...]:
+        """The pixel stage, the adversarial stage, or one after the other."""
+        config = self.config
+        if config.stage == "pixel":
+            return (Stage("pixel"),)
+        if config.stage == "adversarial":
+            return (Stage("adversarial", lr=config.adversarial_lr),)
+        begin = max(1, round(total * (1 - config.adversarial_share)))
+        return (Stage("pixel"), Stage("adversarial", begin, config.adversarial_lr))
+
+    def sides(self, size: int) -> dict[str, int]:
+        """The generator sees shrunk crops."""
+        return super().sides(size) | {"up": size // self.config.scale}
+
+    def step(self, feed: Feed, at: StepInfo) -> Iterator[Update]:
+        """In the second stage the generator first, then the discriminator on the pictures of that same forward pass."""
+        real, low = self.degrade.pairs(feed().real, at.draws.seeds(at.samples))
+        fake = self.generator(low)
+        if at.stage == "pixel":
+            yield Update("generator", {"pixel": self.pixel_loss(fake, real)}, log={"psnr": psnr(fake, real)})
+            return
+        if at.since >= self.config.warm_up:
+            yield Update("generator", self._all_losses(fake, real), log={"psnr": psnr(fake, real)})
+        yield Update("discriminator", {"discriminator": self._telling(fake.detach(), real)})
+
+    def _all_losses(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+        config = self.config
+        losses = {"adversarial": config.adversarial_weight * self._fooling(fake, real)}
+        if config.pixel_weight:
+            losses["pixel"] = config.pixel_weight * self.pixel_loss(fake, real)
+        if self.perceptual:
+            losses["perceptual"] = config.perceptual_weight * self.perceptual(fake, real)
+        return losses
+
+    def _fooling(self, fake: Tensor, real: Tensor) -> Tensor:
+        kind = self.config.adversarial
+        assert self.discriminator is not None
+        if kind not in RELATIVISTIC:
+            return generator_loss(kind, self.discriminator(fake))
+        fake_logits, real_logits = at_once(self.discriminator, fake, real)
+        return generator_loss(kind, fake_logits, real_logits.detach())
+
+    def _telling(self, fake: Tensor, real: Tensor) -> Tensor:
+        assert self.discriminator is not None
+        real_logits, fake_logits = at_once(self.discriminator, real, fake.to(real.dtype))
+        return 0.5 * discriminator_loss(self.config.adversarial, real_logits, fake_logits)
+
+    def deployed(self) -> dict[str, Network]:
+        """The generator."""
+        return {"up": self.generator}
+
+    def judges(self) -> dict[str, Network]:
+        """The discriminator where there is one."""
+        return {} if self.discriminator is None else {"discriminator": self.discriminator}
+
+    def pictures(self, batch: Photos, deployed: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+        """The small crop enlarged pixel by pixel, the network's enlargement, and the photo."""
+        real, low = self.degrade.pairs(batch.real, range(len(batch.real)))
+        shown = interpolate(low, scale_factor=self.config.scale, mode="nearest")
+        return {"low": shown, "fake": deployed["up"](low).clamp(0, 1), "real": real}

@@ -1,0 +1,61 @@
+"""What a training would be shown: some of its samples as one picture, drawn without building a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from i2i.config.data import PhotosConfig, UnpairedConfig
+from i2i.config.methods.cyclegan import CycleGANConfig
+from i2i.config.methods.srgan import SRGANConfig
+from i2i.config.run import RunConfig
+from i2i.data.loader import stacked
+from i2i.data.opening import open_photos, open_unpaired
+from i2i.degradations.build import degradation
+from i2i.engine.sheet import sheet
+from i2i.images.picture import Picture, Pixels
+
+UNIT = (0.0, 1.0)
+
+
+def preview(config: RunConfig, *, rows: int = 4, draws: int = 4) -> Picture:
+    """A sheet of the first `rows` samples: for an enlargement each photo's crop and `draws` degradations of it.
+
+    Raises I2IError as the training would.
+    """
+    match config.method, config.data:
+        case SRGANConfig() as method, PhotosConfig() as data:
+            columns = _degraded(method, data, config.train.seed, rows, draws)
+        case CycleGANConfig() as method, UnpairedConfig() as data:
+            columns = _unpaired(method, data, config.train.seed, rows)
+        case _:
+            raise TypeError(f"no preview is drawn for {type(config.method).__name__}")
+    return Picture(sheet(columns, UNIT))
+
+
+def _degraded(method: SRGANConfig, data: PhotosConfig, seed: int, rows: int, draws: int) -> Mapping[str, Tensor]:
+    """Crops of photos, and their small pictures enlarged pixel by pixel; each row and column has a seed of its own."""
+    degrade, scale = degradation(method.degradation, method.scale), method.scale
+    samples = open_photos(data, degrade.margin).train
+    rows = min(rows, len(samples))
+    real = _unit([samples.sample(seed, 0, row)[0] for row in range(rows)])
+    columns: dict[str, Tensor] = {}
+    for draw in range(draws):
+        columns["photo"], low = degrade.pairs(real, range(draw * rows, (draw + 1) * rows))
+        columns[f"degraded {draw + 1}"] = interpolate(low, scale_factor=scale, mode="nearest")
+    return columns
+
+
+def _unpaired(method: CycleGANConfig, data: UnpairedConfig, seed: int, rows: int) -> Mapping[str, Tensor]:
+    """Crops of both domains."""
+    samples = open_unpaired(data, (method.channels_a, method.channels_b)).train
+    taken = [samples.sample(seed, 0, row) for row in range(min(rows, len(samples)))]
+    return {"real_a": _unit([a for a, _ in taken]), "real_b": _unit([b for _, b in taken])}
+
+
+def _unit(pictures: list[Pixels]) -> Tensor:
+    """(N, C, H, W) from 0 to 1."""
+    return torch.from_numpy(stacked(pictures)).float() / 255
