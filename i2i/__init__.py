@@ -8,24 +8,45 @@ from typing import TYPE_CHECKING, Any
 from i2i.version import __version__
 
 if TYPE_CHECKING:
-    from i2i.api import resume, train, translate
+    from i2i.api import resume, train, translate, upscale
     from i2i.inference.batch import Options
     from i2i.inference.inputs import Selection
     from i2i.inference.translator import Translator, load
+    from i2i.inference.upscaler import Enlarging, Target, Upscaler, load_upscaler
     from i2i.inference.ways import Running
 
-__all__ = ["Options", "Running", "Selection", "Translator", "__version__", "load", "resume", "train", "translate"]
+__all__ = [
+    "Enlarging",
+    "Options",
+    "Running",
+    "Selection",
+    "Target",
+    "Translator",
+    "Upscaler",
+    "__version__",
+    "load",
+    "load_upscaler",
+    "resume",
+    "train",
+    "translate",
+    "upscale",
+]
 
 # name -> module; torch is loaded only when something that needs it is asked for
 _HOMES = {
+    "Enlarging": "i2i.inference.upscaler",
     "Options": "i2i.inference.batch",
     "Running": "i2i.inference.ways",
     "Selection": "i2i.inference.inputs",
+    "Target": "i2i.inference.upscaler",
     "Translator": "i2i.inference.translator",
+    "Upscaler": "i2i.inference.upscaler",
     "load": "i2i.inference.translator",
+    "load_upscaler": "i2i.inference.upscaler",
     "resume": "i2i.api",
     "train": "i2i.api",
     "translate": "i2i.api",
+    "upscale": "i2i.api",
 }
 
 

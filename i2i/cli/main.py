@@ -24,6 +24,7 @@ WELCOME = """\
 i2i turns pictures into other pictures, with models that you can train on your own.
 
   i2i demo                                   see it work: offline, in minutes
+  i2i upscale photos/ -o big/                enlarge a folder of photos
   i2i train cyclegan photos/ -o runs/mine    learn from two folders of pictures
   i2i translate runs/mine in/ -o out/        translate a folder with the result
 
@@ -35,7 +36,9 @@ COMMANDS = {
     "demo": ("i2i.cli.demo:demo", "Translate bundled pictures, then train a small model: offline, in minutes."),
     "train": ("i2i.cli.train:train", "Train a model of your own from folders of pictures."),
     "resume": ("i2i.cli.resume:resume", "Go on with a training exactly where it stopped."),
+    "upscale": ("i2i.cli.upscale:upscale", "Enlarge photos, with models that come along."),
     "translate": ("i2i.cli.translate:translate", "Translate pictures with a model."),
+    "evaluate": ("i2i.cli.evaluate:evaluate", "Measure enlarged pictures against true ones: PSNR, SSIM, LPIPS."),
     "data": ("i2i.cli.data:data", "Check folders of training pictures."),
     "models": ("i2i.cli.models:models", "List, describe, verify and import models."),
     "export": ("i2i.cli.export:export", "Write a model as ONNX or OpenVINO IR, compared with its source."),

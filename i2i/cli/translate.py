@@ -9,6 +9,7 @@ import click
 from i2i.cli.console import Console, pass_console
 from i2i.cli.picture_options import picture_options
 from i2i.cli.pictures import PictureRun
+from i2i.errors import UsageError
 
 
 @click.command()
@@ -30,7 +31,10 @@ def translate(context: click.Context, console: Console, /, **asked: Any) -> None
 
     run = PictureRun(console, "translate", asked)
     path = resolve(asked["model"])
-    direction = choose_direction(read_info(path), asked["direction"])
+    info = read_info(path)
+    if info.task != "translate":
+        raise UsageError(f"{asked['model']} is a model to {info.task} pictures.", hint=f"Use: i2i {info.task}")
+    direction = choose_direction(info, asked["direction"])
 
     from i2i.inference.translator import load
 

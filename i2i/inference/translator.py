@@ -146,16 +146,19 @@ class Translator:
         with torch.inference_mode(), _repeatable():
             shown = picture.with_pixels(filled(picture))
             pixels = shown.gray() if self.channels_in == 1 else shown.rgb()
-            kind = picture.pixels.dtype.name
             as_luma = picture.is_gray and self.channels_in == 3
-            small = self._shrunk(pixels)
-            if small is None:
-                result, way = self._run(pixels, kind, as_luma, Way.parse(asked))
-            else:
-                result, way = self._run(small, "float32", as_luma, Way.parse(asked))
-                result = resized(result, (picture.height * self.scale, picture.width * self.scale), kind)
-            made = replace(picture, pixels=result, alpha=self._enlarged(picture.alpha), way=str(way))
-        return self._with_note(made) if way.sampled else made
+            result, way = self._result(pixels, picture.pixels.dtype.name, as_luma, Way.parse(asked))
+            alpha = _as_large(picture.alpha, result)
+            made = replace(picture, pixels=result, alpha=alpha, way=str(way or ""))
+        return self._with_note(made) if way and way.sampled else made
+
+    def _result(self, pixels: Samples, kind: str, as_luma: bool, known: Way | None) -> tuple[Samples, Way | None]:
+        """(H, W, C_in) -> (sH, sW, C_out) of a type, and the way it took, if it took one."""
+        small = self._shrunk(pixels)
+        if small is None:
+            return self._run(pixels, kind, as_luma, known)
+        result, way = self._run(small, "float32", as_luma, known)
+        return resized(result, (pixels.shape[0] * self.scale, pixels.shape[1] * self.scale), kind), way
 
     def _shrunk(self, pixels: Samples) -> Samples | None:
         """Float pixels whose longer side is `max_side`; None where they need not be shrunk."""
@@ -255,12 +258,12 @@ class Translator:
             return pixels
         return np.pad(pixels, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="reflect")
 
-    def _enlarged(self, alpha: Samples | None) -> Samples | None:
-        """(H, W) -> (sH, sW): apart from the colours, so that nothing of what it hides gets into the border."""
-        if alpha is None or self.scale == 1:
-            return alpha
-        height, width = alpha.shape
-        return resized(alpha[:, :, None], (height * self.scale, width * self.scale), alpha.dtype.name)[:, :, 0]
+
+def _as_large(alpha: Samples | None, result: Samples) -> Samples | None:
+    """(H, W) -> the result's size: apart from the colours, so that nothing of what it hides gets into the border."""
+    if alpha is None or alpha.shape == result.shape[:2]:
+        return alpha
+    return resized(alpha[:, :, None], result.shape[:2], alpha.dtype.name)[:, :, 0]
 
 
 @contextmanager

@@ -41,6 +41,12 @@ def resolve(model: str | PathLike[str]) -> Path:
     raise UsageError(f"no model '{model}'.", hint=hint)
 
 
+def shipped_upscaler(scale: float | None, texture: float | None) -> str:
+    """The shipped model for a scale, by name; None: 4. The smaller network where it is enough and has that texture."""
+    needed = "photo-x2" if texture is None else "photo-x2-gan"
+    return "photo-x2" if scale and scale <= 2 and needed in shipped_models() else "photo-x4"
+
+
 def _hint_for_folder(folder: Path) -> str:
     if (folder / "config.toml").is_file():
         return f"It is a run that has not saved one yet. Go on: i2i resume {shlex.quote(str(folder))}"
