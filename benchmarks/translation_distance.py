@@ -23,8 +23,9 @@ import numpy as np
 from PIL import Image
 
 from i2i.errors import I2IError, UsageError
+from i2i.evaluation.alexnet import AlexNet
 from i2i.evaluation.recolouring import moments_matched
-from i2i.evaluation.wasserstein import AlexNet, feature_distances
+from i2i.evaluation.wasserstein import MEASURED, feature_distances
 from i2i.images.files import SUFFIXES, read
 from i2i.images.picture import Pixels
 from i2i.inference.translator import load
@@ -66,9 +67,9 @@ def table(found: dict[str, Rows]) -> str:
     """The distances for a person, with what the translation gains over each row."""
     lines = []
     for direction, rows in found.items():
-        lines.append(f"{direction:<20}" + "".join(f"{layer:>10}{'gain':>8}" for layer in AlexNet.MEASURED))
+        lines.append(f"{direction:<20}" + "".join(f"{layer:>10}{'gain':>8}" for layer in MEASURED))
         for name, row in rows.items():
-            cells = (f"{row[at]:>10.4f}{gain(rows['translated'][at], row[at], name):>8}" for at in AlexNet.MEASURED)
+            cells = (f"{row[at]:>10.4f}{gain(rows['translated'][at], row[at], name):>8}" for at in MEASURED)
             lines.append(f"  {name:<18}" + "".join(cells))
     return "\n".join(lines)
 

@@ -9,15 +9,12 @@ growing of GANs, section 5). N and M points, D dimensions, K directions, C chann
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os import PathLike
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from i2i.errors import ModelError
+from i2i.evaluation.alexnet import AlexNet
 from i2i.images.picture import Pixels
 
 Pictures = Sequence[Pixels]  # each (H, W, 3)
@@ -25,8 +22,7 @@ Pictures = Sequence[Pixels]  # each (H, W, 3)
 DIRECTIONS = 128
 POINTS = 50_000  # at most so many points of each set of pictures
 PATCH = 7  # side of a patch in pixels
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+MEASURED = ("conv3", "conv5")  # AlexNet's layers
 
 
 def sliced_wasserstein(x: Tensor, y: Tensor, *, directions: int = DIRECTIONS, seed: int = 0) -> float:
@@ -59,59 +55,17 @@ def feature_distances(pictures: Pictures, reference: Pictures, alexnet: AlexNet)
 
     A point is the vector of all channels at one place of one picture. The unit is that of the activations.
     """
-    ours, theirs = alexnet.clouds(pictures), alexnet.clouds(reference)
-    return {layer: sliced_wasserstein(ours[layer], theirs[layer]) for layer in AlexNet.MEASURED}
+    ours, theirs = _clouds(pictures, alexnet), _clouds(reference, alexnet)
+    return {layer: sliced_wasserstein(ours[layer], theirs[layer]) for layer in MEASURED}
 
 
-class AlexNet:
-    """The convolutions of AlexNet with ImageNet weights (torchvision's names), up to the fifth.
-
-    `path` is a safetensors file with `features.0.weight` and so on; half precision is computed in single. Raises
-    ModelError for a file that holds something else.
-    """
-
-    # layer -> (name of its convolution, whether a maximum over 3 x 3 comes before, stride, padding)
-    LAYERS = (
-        ("conv1", "features.0", False, 4, 2),
-        ("conv2", "features.3", True, 1, 2),
-        ("conv3", "features.6", True, 1, 1),
-        ("conv4", "features.8", False, 1, 1),
-        ("conv5", "features.10", False, 1, 1),
-    )
-    MEASURED = ("conv3", "conv5")
-
-    def __init__(self, path: str | PathLike[str]) -> None:
-        try:
-            weights = load_file(path)
-            names = [name for _, name, *_ in self.LAYERS]
-            self.weights = {name: weights[f"{name}.weight"].float() for name in names}
-            self.biases = {name: weights[f"{name}.bias"].float() for name in names}
-        except (OSError, SafetensorError, KeyError) as error:
-            raise ModelError(
-                "no AlexNet weights.", where=path, hint="Give a safetensors file of torchvision's AlexNet features."
-            ) from error
-
-    @torch.inference_mode()
-    def features(self, picture: Pixels) -> dict[str, Tensor]:
-        """Measured layers of one (H, W, 3) picture, by name, after their ReLU: (C, h, w) each."""
-        x = _planes(picture) / 255
-        x = (x - torch.tensor(IMAGENET_MEAN)[:, None, None]) / torch.tensor(IMAGENET_DEVIATION)[:, None, None]
-        measured = {}
-        for layer, name, pool, stride, padding in self.LAYERS:
-            if pool:
-                x = F.max_pool2d(x, 3, stride=2)
-            x = F.conv2d(x[None], self.weights[name], self.biases[name], stride, padding)[0].relu()  # (C, h, w)
-            if layer in self.MEASURED:
-                measured[layer] = x
-        return measured
-
-    def clouds(self, pictures: Pictures) -> dict[str, Tensor]:
-        """All feature vectors of the pictures by layer: (N, C) each."""
-        found = [self.features(picture) for picture in pictures]
-        return {
-            layer: _pooled([one[layer].flatten(1).T for one in found])  # (h w, C) of each picture
-            for layer in self.MEASURED
-        }
+def _clouds(pictures: Pictures, alexnet: AlexNet) -> dict[str, Tensor]:
+    """All feature vectors of the pictures by layer: (N, C) each."""
+    found = [alexnet.features(picture) for picture in pictures]
+    return {
+        layer: _pooled([one[layer].flatten(1).T for one in found])  # (h w, C) of each picture
+        for layer in MEASURED
+    }
 
 
 def _patches(pictures: Pictures) -> list[Tensor]:
