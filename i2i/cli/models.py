@@ -91,33 +91,36 @@ def verify_models(context: click.Context, console: Console, names: tuple[str, ..
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("file_b2a", required=False, metavar="[FILE_B2A]", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, metavar="OUT", type=click.Path(path_type=Path), help="OUT.safetensors.")
-@click.option("--direction", type=click.Choice(["a2b", "b2a"]), help="Direction of a single FILE.  [default: a2b]")
+@click.option(
+    "--direction", type=click.Choice(["a2b", "b2a"]), help="Direction of a single CycleGAN FILE.  [default: a2b]"
+)
 @quiet_option
 @verbose_option
 @pass_console
 def import_model(console: Console, file: Path, file_b2a: Path | None, output: Path, direction: Any) -> None:
-    """Make a model of a CycleGAN ResNet generator in a .pth file; with FILE_B2A, of both directions.
+    """Make a model of weights made elsewhere: .pth or .safetensors.
 
-    Nothing in the files is run, and a process of its own reads them.
+    Upscalers: Compact, RRDB (ESRGAN), SRResNet, MSRResNet. CycleGAN: ResNet generators; with FILE_B2A, of both
+    directions. Nothing in the files is run, and a process of its own reads what is no .safetensors.
     """
     files = _files(file, file_b2a, direction)
     _check_output(output)
 
-    from i2i.models.foreign import import_generators
+    from i2i.models.foreign import import_weights
 
-    info = import_generators(files, output)
-    for way, source in files.items():
-        settings = info.networks[way].model_dump(exclude={"kind", "init", "init_gain"})
+    info = import_weights(files, output, direction)
+    for way, source in zip(info.directions, files, strict=True):
+        settings = info.generator(way).model_dump(exclude={"init", "init_gain"})
         told = ", ".join(f"{name} {value}" for name, value in settings.items())
         console.note(printable(f"{way} from {source}: {told}"))
     console.result(printable(str(output)))
 
 
-def _files(file: Path, file_b2a: Path | None, direction: Any) -> dict[Any, Path]:
+def _files(file: Path, file_b2a: Path | None, direction: Any) -> list[Path]:
     if file_b2a is not None and direction is not None:
         raise UsageError("--direction is for a single FILE.", hint="Two files are a2b and b2a, in this order.")
-    files = {direction or "a2b": file} if file_b2a is None else {"a2b": file, "b2a": file_b2a}
-    for path in files.values():
+    files = [file] if file_b2a is None else [file, file_b2a]
+    for path in files:
         if not path.is_file():
             raise UsageError("this file does not exist.", where=path)
     return files
@@ -133,8 +136,13 @@ def _check_output(output: Path) -> None:
 
 
 def _entry(name: str, path: Path, info: ModelInfo, digest: str) -> dict[str, Any]:
-    entry: dict[str, Any] = {"name": name, "task": info.task, "scale": 1, "bytes": path.stat().st_size}
+    entry: dict[str, Any] = {"name": name, "task": info.task, "scale": _scale(info), "bytes": path.stat().st_size}
     return entry | {"sha256": digest, "card": info.card.model_dump()}
+
+
+def _scale(info: ModelInfo) -> int:
+    """Output pixels for each input pixel across; 1 for a file of discriminators."""
+    return info.generator(info.directions[0]).scale if info.directions else 1
 
 
 def _description(path: Path, info: ModelInfo, digest: str) -> list[tuple[str, str]]:

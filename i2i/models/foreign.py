@@ -1,158 +1,121 @@
-"""Generators of the best-known CycleGAN implementation: from its .pth files to our networks.
+"""Weights made elsewhere: what is in a file, and a model file of ours with it.
 
-Its residual generator is one long sequence, so its keys are numbers: `model.<index>.*`, and inside the blocks
-`model.<10 + block>.conv_block.<index>.*`. Every setting is read off names and shapes.
+CycleGAN's generators and upscalers are recognised by the names and shapes of their tensors, which say every setting.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor
 
-from i2i.config.networks import Norm, ResNetConfig
-from i2i.errors import ModelError
-from i2i.models.info import Card, Direction, ModelInfo, sha256
+from i2i.config.networks import CompactConfig, ResNetConfig, RRDBConfig, SRResNetConfig
+from i2i.errors import ModelError, UsageError
+from i2i.models.foreign_cyclegan import is_resnet_generator, resnet_generator
+from i2i.models.foreign_likeness import likeness
+from i2i.models.foreign_upscalers import nearest, upscaler
+from i2i.models.info import COPY_AGAIN, METADATA_KEY, Card, Direction, ModelInfo, sha256
 from i2i.models.modelfile import save_model
 from i2i.models.pickles import read_in_child
-from i2i.networks.build import build
-from i2i.networks.resnet import ResNetGenerator
+from i2i.networks.base import Network
 from i2i.version import __version__
 
-FIRST_BLOCK = 10
-# Indices of the two convolutions in a block: reflection (or replication) padding is a layer, zero padding is none.
-BLOCK_LAYOUTS = {(1, 5): ("reflect", 0.0), (1, 6): ("reflect", 0.5), (0, 3): ("zero", 0.0), (0, 4): ("zero", 0.5)}
-NORM_KEYS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+IMPORTABLE = "Can be imported: ResNet generators of CycleGAN; upscalers Compact, RRDB (ESRGAN), SRResNet, MSRResNet."
+# Wrapping modules, and the generator in a file with all networks of a training: its running average if there is one.
+PREFIXES = ("module.", "_orig_mod.", "generator_ema.", "generator.", "netG.", "net_g.", "module.")
 
 
-def import_generators(files: Mapping[Direction, Path], output: Path) -> ModelInfo:
-    """Read a .pth file for each direction (in a child process) and write one model file of ours.
+@dataclass(frozen=True)
+class Foreign:
+    """A network of ours with the weights of a file; `title` is what people call it."""
 
-    Raises ModelError for anything but such a generator, saying what the file looks like.
+    title: str
+    config: ResNetConfig | CompactConfig | RRDBConfig | SRResNetConfig
+    network: Network
+
+
+def import_weights(files: Sequence[Path], output: Path, direction: Literal["a2b", "b2a"] | None = None) -> ModelInfo:
+    """Write one model file of ours with the weights of an upscaler, or of one or two generators of CycleGAN.
+
+    Two files are a2b and b2a; `direction` says what a single one is. Weights are stored as they are, without halving.
+    Raises ModelError for a file that cannot be read or holds no such network, saying what it looks like; UsageError for
+    an upscaler with a direction or a second file.
     """
-    networks: dict[str, nn.Module] = {}
-    configs: dict[str, ResNetConfig] = {}
-    for direction, path in files.items():
-        configs[direction], networks[direction] = resnet_generator(read_in_child(path), path)
+    found = [recognise(read_tensors(path), path) for path in files]
+    enlarging = [path for path, network in zip(files, found, strict=True) if network.config.kind != "resnet"]
+    if enlarging and (direction is not None or len(files) > 1):
+        hint = "Import it alone, without --direction."
+        raise UsageError("is an upscaler, and those have no directions.", where=enlarging[0], hint=hint)
+    directions: tuple[Direction, ...] = ("a2b", "b2a") if len(files) == 2 else (direction or "a2b",)
+    if enlarging:
+        directions = ("up",)
     info = ModelInfo(
         version=__version__,
-        method="cyclegan",
-        directions=tuple(files),
-        networks=configs,
-        multiple=ResNetGenerator.multiple,
-        minimum=ResNetGenerator.minimum,
-        ancestor=", ".join(f"{path.name} (SHA-256 {sha256(path)})" for path in files.values()),
-        card=Card(description="imported weights", data="unknown", licence="unknown: ask where the file came from"),
+        task="upscale" if enlarging else "translate",
+        method="" if enlarging else "cyclegan",
+        directions=directions,
+        networks={name: network.config for name, network in zip(directions, found, strict=True)},
+        value_range=(0.0, 1.0) if enlarging else (-1.0, 1.0),
+        multiple=found[0].network.multiple,
+        minimum=found[0].network.minimum,
+        ancestor=", ".join(f"{path.name} (SHA-256 {sha256(path)})" for path in files),
+        card=Card(
+            description=f"imported weights: {found[0].title}",
+            data="unknown",
+            licence="unknown: ask where the file came from",
+        ),
     )
-    save_model(output, networks, info, half=False)
+    save_model(
+        output, {name: network.network for name, network in zip(directions, found, strict=True)}, info, half=False
+    )
     return info
 
 
-def resnet_generator(state: Mapping[str, Tensor], path: Path) -> tuple[ResNetConfig, ResNetGenerator]:
-    """Our generator with the weights of a state dict of theirs; `path` is named in errors. Raises ModelError."""
-    if state and all(key.startswith("module.") for key in state):
-        state = {key.removeprefix("module."): tensor for key, tensor in state.items()}
-    if not _is_resnet_generator(state):
-        what = f"looks like {_likeness(state)}. Only ResNet generators of CycleGAN can be imported."
-        raise ModelError(what, where=path)
-    config, places = _config(state, path)
-    network = build(config)
-    names = _names(config, places)
-    found = {names[key]: tensor for key, tensor in state.items() if key in names}
-    for key, tensor in network.state_dict().items():
-        if key.endswith("num_batches_tracked"):
-            found.setdefault(key, torch.zeros_like(tensor))
-        if key not in found or found[key].shape != tensor.shape:
-            raise ModelError(f"is a ResNet generator whose layer '{key}' is missing or does not fit.", where=path)
-    strange = [key for key in state if key not in names and not _is_statistic(key)]
-    if strange:
-        raise ModelError(f"is a ResNet generator with a layer that CycleGAN's has not: '{strange[0]}'.", where=path)
-    network.load_state_dict(found)
-    return config, network
+def recognise(state: Mapping[str, Tensor], path: Path) -> Foreign:
+    """The network of ours that a state dict holds the weights of; `path` is named in errors.
+
+    Raises ModelError for everything else, naming it where it is known, and for values that are not finite.
+    """
+    state = _bare(state)
+    if what := likeness(state):
+        raise ModelError(f"looks like {what}.", where=path, hint=IMPORTABLE)
+    if infinite := next((key for key, tensor in state.items() if not bool(torch.isfinite(tensor).all())), None):
+        raise ModelError(f"damaged: '{infinite}' holds values that are not finite.", where=path, hint=COPY_AGAIN)
+    if is_resnet_generator(state):
+        return Foreign("ResNet generator of CycleGAN", *resnet_generator(state, path))
+    if known := upscaler(state, path):
+        title, config, network = known
+        return Foreign(f"{title}, scale {config.scale}", config, network)
+    what = f"looks like an unknown network: {len(state)} tensors, the first '{next(iter(state))}'"
+    if near := nearest(state):
+        what += f"; nearest to {near}"
+    raise ModelError(f"{what}.", where=path, hint=IMPORTABLE)
 
 
-def _is_resnet_generator(state: Mapping[str, Tensor]) -> bool:
-    first = state.get("model.1.weight")
-    return first is not None and first.ndim == 4 and first.shape[2:] == (7, 7) and _blocks(state) > 0
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file, or of a PyTorch file, which a process of its own reads. Raises ModelError."""
+    if path.suffix.lower() != ".safetensors":
+        return read_in_child(path)
+    try:
+        with safe_open(path, "pt") as file:
+            if METADATA_KEY in (file.metadata() or {}):
+                hint = f"Ask for what is in it: i2i models info {shlex.quote(str(path))}"
+                raise ModelError("is a model file of i2i already.", where=path, hint=hint)
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ModelError("is no safetensors file, or damaged.", where=path, hint=COPY_AGAIN) from error
 
 
-def _blocks(state: Mapping[str, Tensor]) -> int:
-    return len({match[1] for key in state if (match := re.match(r"model\.(\d+)\.conv_block\.", key))})
-
-
-def _is_statistic(key: str) -> bool:
-    """Statistics that old releases kept for instance norm, which never used them."""
-    return key.rsplit(".", 1)[-1] in NORM_KEYS[2:]
-
-
-def _likeness(state: Mapping[str, Tensor]) -> str:
-    """What a file that is no ResNet generator looks like."""
-    first = state.get("model.0.weight")
-    if any(key.startswith("model.model.") for key in state):
-        return "a U-Net generator of pix2pix"
-    if first is not None and first.ndim == 4 and first.shape[2:] == (4, 4):
-        return "a PatchGAN discriminator"
-    if "net.0.weight" in state:
-        return "a pixel discriminator"
-    if any(re.match(r"scale\d+_layer\d+\.", key) for key in state):
-        return "a discriminator of pix2pixHD"
-    if not state:
-        return "an empty state dict"
-    return f"an unknown network ({len(state)} tensors, the first '{next(iter(state))}')"
-
-
-def _config(state: Mapping[str, Tensor], path: Path) -> tuple[ResNetConfig, tuple[int, int]]:
-    """Every setting, and where the two convolutions of a block stand."""
-    blocks = _blocks(state)
-    prefix = f"model.{FIRST_BLOCK}.conv_block."
-    places = tuple(
-        sorted(
-            int(key.split(".")[3])
-            for key, tensor in state.items()
-            if key.startswith(prefix) and key.endswith(".weight") and tensor.ndim == 4
-        )
-    )
-    last = state.get(f"model.{FIRST_BLOCK + blocks + 7}.weight")
-    if places not in BLOCK_LAYOUTS or last is None or last.ndim != 4:
-        raise ModelError("is a ResNet generator of another layout than CycleGAN's.", where=path)
-    padding, dropout = BLOCK_LAYOUTS[places]
-    first = state["model.1.weight"]
-    config = ResNetConfig(
-        input_channels=first.shape[1],
-        output_channels=last.shape[0],
-        filters=first.shape[0],
-        blocks=blocks,
-        norm=_norm(state, path),
-        padding="zero" if padding == "zero" else "reflect",
-        dropout=dropout,
-    )
-    return config, (places[0], places[1])
-
-
-def _norm(state: Mapping[str, Tensor], path: Path) -> Norm:
-    """Batch norm brings weights and statistics; instance norm has none, but its convolutions have a bias."""
-    if "model.2.weight" in state and "model.2.running_mean" in state:
-        return "batch"
-    if "model.2.weight" not in state and "model.1.bias" in state:
-        return "instance"
-    raise ModelError("is a ResNet generator with neither plain instance norm nor batch norm.", where=path)
-
-
-def _names(config: ResNetConfig, places: tuple[int, int]) -> dict[str, str]:
-    """Their name -> our name of every tensor that a generator of this configuration has."""
-    layers = {"1": "stem.1", "4": "down.0.0", "7": "down.1.0"}
-    norms = {"2": "stem.2", "5": "down.0.1", "8": "down.1.1"}
-    for block in range(config.blocks):
-        for theirs, ours in zip(places, (1, 6), strict=True):
-            layers[f"{FIRST_BLOCK + block}.conv_block.{theirs}"] = f"blocks.{block}.convolve.{ours}"
-            norms[f"{FIRST_BLOCK + block}.conv_block.{theirs + 1}"] = f"blocks.{block}.convolve.{ours + 1}"
-    after = FIRST_BLOCK + config.blocks
-    layers |= {f"{after}": "up.0.0", f"{after + 3}": "up.1.0", f"{after + 7}": "head.1"}
-    norms |= {f"{after + 1}": "up.0.1", f"{after + 4}": "up.1.1"}
-    names = {f"model.{a}.{key}": f"{b}.{key}" for a, b in layers.items() for key in ("weight", "bias")}
-    if config.norm == "batch":
-        names |= {f"model.{a}.{key}": f"{b}.{key}" for a, b in norms.items() for key in NORM_KEYS}
-    return names
+def _bare(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The generator's tensors alone, under the names that it gives them itself."""
+    for prefix in PREFIXES:
+        inner = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
+        state = inner or state
+    return state

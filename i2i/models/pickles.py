@@ -16,6 +16,20 @@ from torch import Tensor
 from i2i.errors import ModelError
 
 ASK = "Ask its author for .safetensors."
+SAVE_ALONE = "Save the network's state_dict() alone."
+# First the running averages, which are better than the weights that they average; G is DeepFill's.
+WRAPPERS = (
+    "params_ema",
+    "params-ema",
+    "ema_state_dict",
+    "params",
+    "model_state_dict",
+    "state_dict",
+    "model",
+    "net",
+    "G",
+)
+DEEPEST = 4  # dicts in dicts; a file can hold a dict that holds itself
 
 
 def read_in_child(path: Path) -> dict[str, Tensor]:
@@ -43,20 +57,38 @@ def _child(path: Path, tensors: Path, refusal: Path) -> None:
 
 
 def dense_tensors(path: Path) -> dict[str, Tensor]:
-    """The floating-point and integer tensors of a state dict file, each with memory of its own, on the CPU.
+    """The floating-point and integer tensors of a PyTorch file, each with memory of its own, on the CPU.
 
-    Raises ModelError for everything else: other objects, TorchScript, sparse or overlapping tensors, damage.
+    Of a training's checkpoint these are the network's alone, its running average if there is one. Numbers and texts
+    beside them are left out. Raises ModelError for everything else: other objects, TorchScript, sparse or overlapping
+    tensors, damage.
     """
-    content = _unpickled(path)
+    content = _unwrapped(_unpickled(path))
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise ModelError(f"holds a {type(content).__name__}, no state dict.", where=path, hint=ASK)
-    for key, value in content.items():
-        if not isinstance(value, Tensor):
-            what = f"is no plain state dict: '{key}' is of type {type(value).__name__}."
-            raise ModelError(what, where=path, hint="Save the network's state_dict() alone.")
+    tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}
+    if content and not tensors:
+        names = ", ".join(f"'{key}'" for key in [*content][:3])
+        raise ModelError(f"is no state dict: no tensors, but {names}.", where=path, hint=SAVE_ALONE)
+    for key, value in tensors.items():
         if not _is_dense(value):
             raise ModelError(f"'{key}' is no dense tensor.", where=path, hint=ASK)
-    return {key: value.detach().contiguous().clone() for key, value in content.items()}
+    return {key: value.detach().contiguous().clone() for key, value in tensors.items()}
+
+
+def _unwrapped(content: Any) -> Any:
+    """The innermost dict under the names that trainings save a network by, or under the only dict that there is."""
+    for _ in range(DEEPEST):
+        if not isinstance(content, dict):
+            break
+        inner = next((content[name] for name in WRAPPERS if isinstance(content.get(name), dict)), None)
+        dicts = [value for value in content.values() if isinstance(value, dict)]
+        if inner is None and len(dicts) == 1 and not any(isinstance(value, Tensor) for value in content.values()):
+            inner = dicts[0]
+        if inner is None:
+            break
+        content = inner
+    return content
 
 
 def _is_dense(tensor: Tensor) -> bool:

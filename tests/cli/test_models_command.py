@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from i2i.cli.main import main
-from i2i.config.networks import ResNetConfig
+from i2i.config.networks import ResNetConfig, RRDBConfig
 from i2i.models import shipped
 from i2i.models.info import Card
 from i2i.models.modelfile import ModelInfo, save_model
@@ -100,10 +101,26 @@ def test_import_makes_a_model_and_reports_what_it_read(tmp_path: Path, capsys: p
     told = capsys.readouterr()
     assert told.out == f"{output}\n"
     assert told.err == (
-        f"b2a from {source}: input_channels 3, output_channels 3, filters 4, blocks 1, norm instance,"
+        f"b2a from {source}: kind resnet, input_channels 3, output_channels 3, filters 4, blocks 1, norm instance,"
         " padding reflect, upsampling transposed, dropout 0.0\n"
     )
     assert i2i("verify", output) == 0
+
+
+def test_import_of_an_upscaler_reports_its_kind_scale_and_sizes(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    source, output = tmp_path / "net_g.safetensors", tmp_path / "mine.safetensors"
+    save_file(build(RRDBConfig(blocks=2, filters=8, growth=4, scale=2)).state_dict(), source)
+    assert i2i("import", source, "-o", output) == 0
+    told = capsys.readouterr()
+    assert told.out == f"{output}\n"
+    assert told.err == (
+        f"up from {source}: kind rrdb, input_channels 3, output_channels 3, filters 8, growth 4, blocks 2, scale 2\n"
+    )
+    assert i2i("info", output) == 0
+    told = capsys.readouterr()
+    assert "task         upscale  (method unknown)\ndirections   up\n" in told.out
+    assert i2i("import", source, "-o", tmp_path / "b.safetensors", "--direction", "b2a") == 2
+    assert f"{source}: is an upscaler, and those have no directions." in capsys.readouterr().err
 
 
 def test_an_import_that_cannot_be_is_refused_before_torch_is_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -1,203 +1,175 @@
-"""The foreign networks are built here from their published layer tables, by torch alone."""
-
 from __future__ import annotations
 
-import os
-import pickle
+import hashlib
 import re
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
-from i2i.errors import ModelError
-from i2i.models.foreign import import_generators, resnet_generator
-from i2i.models.modelfile import load_model
-from i2i.models.pickles import dense_tensors, read_in_child
+from i2i.config.networks import CompactConfig, RRDBConfig
+from i2i.errors import ModelError, UsageError
+from i2i.models.foreign import IMPORTABLE, import_weights, read_tensors, recognise
+from i2i.models.modelfile import check_model, load_model
+from i2i.networks.build import build
 
-
-class Block(nn.Module):
-    def __init__(self, channels: int, norm, bias: bool, dropout: bool, padding: str):
-        super().__init__()
-        pad, inside = ([], 1) if padding == "zero" else ([nn.ReflectionPad2d(1)], 0)
-        self.conv_block = nn.Sequential(
-            *pad,
-            nn.Conv2d(channels, channels, 3, padding=inside, bias=bias),
-            norm(channels),
-            nn.ReLU(),
-            *([nn.Dropout(0.5)] if dropout else []),
-            *pad,
-            nn.Conv2d(channels, channels, 3, padding=inside, bias=bias),
-            norm(channels),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv_block(x)
+SMALL = CompactConfig(filters=4, convolutions=1, scale=2)
 
 
-class Published(nn.Module):
-    def __init__(self, n=2, g=4, cin=3, cout=3, batch=False, dropout=False, padding="reflect", legacy=False):
-        super().__init__()
-        norm = nn.BatchNorm2d if batch else lambda c: nn.InstanceNorm2d(c, track_running_stats=legacy)
-        bias = not batch
-        self.model = nn.Sequential(
-            nn.ReflectionPad2d(3), nn.Conv2d(cin, g, 7, bias=bias), norm(g), nn.ReLU(),
-            nn.Conv2d(g, 2 * g, 3, 2, 1, bias=bias), norm(2 * g), nn.ReLU(),
-            nn.Conv2d(2 * g, 4 * g, 3, 2, 1, bias=bias), norm(4 * g), nn.ReLU(),
-            *(Block(4 * g, norm, bias, dropout, padding) for _ in range(n)),
-            nn.ConvTranspose2d(4 * g, 2 * g, 3, 2, 1, 1, bias=bias), norm(2 * g), nn.ReLU(),
-            nn.ConvTranspose2d(2 * g, g, 3, 2, 1, 1, bias=bias), norm(g), nn.ReLU(),
-            nn.ReflectionPad2d(3), nn.Conv2d(g, cout, 7), nn.Tanh(),
-        )  # fmt: skip
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.model(x)
+def convolution(side: int = 3, outputs: int = 8) -> Tensor:
+    return torch.zeros(outputs, 3, side, side)
 
 
-VARIANTS = {
-    "as published": {},
-    "nine blocks": {"n": 9},
-    "six blocks and wider": {"n": 6, "g": 8},
-    "batch norm": {"batch": True},
-    "batch norm and dropout": {"batch": True, "dropout": True},
-    "dropout": {"dropout": True},
-    "zero padding": {"padding": "zero"},
-    "zero padding and dropout": {"padding": "zero", "dropout": True},
-    "gray to colour": {"cin": 1},
-    "four channels to one": {"cin": 4, "cout": 1},
-    "statistics of an old release": {"legacy": True},
+def with_keys(*keys: str) -> dict[str, Tensor]:
+    return {key: convolution() for key in keys}
+
+
+OTHERS = {
+    "ESRGAN+, RRDB with 1x1 convolutions inside the blocks": [
+        with_keys("model.0.weight", "model.1.sub.0.RDB1.conv1x1.weight", "model.1.sub.0.RDB1.conv1.0.weight"),
+        with_keys("RRDB_trunk.0.RDB1.conv1x1.weight"),
+    ],
+    "SRResNet of leftthomas/SRGAN, whose output goes through tanh; i2i's SRResNet has none, and": [
+        with_keys("block1.0.weight", "block2.conv1.weight", "block8.2.weight")
+    ],
+    "SRResNet of sgrvinod's tutorial, whose output goes through tanh": [
+        with_keys("residual_blocks.0.conv_block1.conv_block.0.weight"),
+        with_keys("net.residual_blocks.0.conv_block1.conv_block.0.weight"),
+    ],
+    "SRResNet, an early release of Lornatang/SRGAN-PyTorch, whose output goes through tanh": [
+        with_keys("conv1.0.weight", "trunk.0.conv1.weight", "subpixel_conv.0.conv.weight", "conv3.0.weight")
+    ],
+    "SRResNet of Lornatang/SRGAN-PyTorch, whose output goes through tanh": [
+        with_keys("conv_block1.0.weight", "trunk.0.rcb.0.weight", "conv_block3.0.weight")
+    ],
+    "a U-Net discriminator of Real-ESRGAN": [
+        with_keys("conv0.weight", "conv1.weight_orig"),
+        with_keys("conv0.weight", "conv1.parametrizations.weight.original"),
+    ],
+    "a VGG-style discriminator of ESRGAN": [with_keys("conv0_0.weight", "conv0_1.weight", "linear1.weight")],
+    "a discriminator of SRGAN": [
+        {"net.0.weight": convolution()},
+        with_keys("conv_blocks.0.conv_block.0.weight", "fc1.weight"),
+        {
+            "features.0.weight": convolution(),
+            "classifier.0.weight": torch.zeros(9, 9),
+            "classifier.2.weight": torch.zeros(1, 9),
+        },
+    ],
+    "EDSR or RCAN": [
+        with_keys("conv_first.weight", "body.0.conv1.weight", "conv_after_body.weight", "upsample.0.weight"),
+        with_keys("sub_mean.weight", "head.0.weight", "body.0.body.0.weight", "tail.0.0.weight"),
+    ],
+    "SPAN in its published form": [with_keys("conv_1.eval_conv.weight"), with_keys("conv_1.sk.weight")],
+    "LaMa": [with_keys("generator.model.1.ffc.convl2l.weight", "discriminator.model0.0.weight")],
+    "DeepFill": [with_keys("stage1.conv1.conv.weight"), with_keys("conv1.conv.weight", "xconv1.conv.weight")],
+    "a transformer (SwinIR, HAT, DAT or like them)": [
+        with_keys("conv_first.weight", "layers.0.residual_group.blocks.0.attn.relative_position_bias_table"),
+        with_keys("layers.0.blocks.0.attn.qkv.weight"),
+    ],
+    "a U-Net generator of pix2pix": [with_keys("model.model.0.weight", "model.model.1.model.1.weight")],
+    "a discriminator of pix2pixHD": [with_keys("scale0_layer0.0.weight")],
+    "a PatchGAN discriminator": [{"model.0.weight": convolution(4)}],
+    "a pixel discriminator": [{"net.0.weight": convolution(1)}],
+    "a classifier's features": [
+        with_keys("features.0.weight"),
+        {"features.0.weight": convolution(), "classifier.6.weight": torch.zeros(1000, 9)},
+    ],
+    "Compact with ReLU or LeakyReLU; i2i's has PReLU": [with_keys("body.0.weight", "body.2.weight", "body.4.weight")],
+    "an empty state dict": [{}],
 }
 
 
-@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
-def test_every_variant_gives_the_same_pictures(variant: dict[str, object]):
-    torch.manual_seed(1)
-    theirs = Published(**variant)
-    for module in theirs.modules():
-        if isinstance(module, nn.BatchNorm2d):  # training has moved them away from their start
-            nn.init.normal_(module.weight, 1, 0.3)
-            nn.init.normal_(module.bias, 0, 0.3)
-    config, ours = resnet_generator(theirs.state_dict(), Path("x.pth"))
-    assert config.blocks == variant.get("n", 2)
-    assert config.filters == variant.get("g", 4)
-    assert config.norm == ("batch" if variant.get("batch") else "instance")
-    assert config.dropout == (0.5 if variant.get("dropout") else 0)
-    for module in theirs.modules():  # statistics of the picture, dropout off: how its users see results, less the noise
-        module.train(not isinstance(module, nn.Dropout))
-    picture = torch.rand(1, variant.get("cin", 3), 16, 24) * 2 - 1
-    with torch.no_grad():
-        assert torch.allclose(ours.eval()(picture), theirs(picture), atol=1e-5, rtol=0)
-
-
-def test_a_data_parallel_prefix_and_missing_counters_do_not_matter():
-    state = Published(batch=True).state_dict()
-    old = {f"module.{key}": tensor for key, tensor in state.items() if "num_batches" not in key}
-    resnet_generator(old, Path("x.pth"))
-
-
-def unet() -> dict[str, Tensor]:
-    return {"model.model.0.weight": torch.zeros(4, 3, 4, 4), "model.model.1.model.1.weight": torch.zeros(8, 4, 4, 4)}
-
-
-@pytest.mark.parametrize(
-    ("state", "likeness"),
-    [
-        (unet(), "a U-Net generator of pix2pix"),
-        ({"model.0.weight": torch.zeros(8, 3, 4, 4)}, "a PatchGAN discriminator"),
-        ({"net.0.weight": torch.zeros(8, 3, 1, 1)}, "a pixel discriminator"),
-        ({"scale0_layer0.0.weight": torch.zeros(8, 3, 4, 4)}, "a discriminator of pix2pixHD"),
-        ({"fc.weight": torch.zeros(1)}, r"an unknown network \(1 tensors, the first 'fc.weight'\)"),
-        ({}, "an empty state dict"),
-    ],
-)
-def test_another_network_is_named(state: dict[str, Tensor], likeness: str):
-    with pytest.raises(ModelError, match=rf"x\.pth: looks like {likeness}\. Only ResNet generators of CycleGAN"):
-        resnet_generator(state, Path("x.pth"))
-
-
-def test_a_layer_too_many_too_few_or_too_large_is_named():
-    state = dict(Published().state_dict())
-    with pytest.raises(ModelError, match=r"with a layer that CycleGAN's has not: 'model\.99\.weight'"):
-        resnet_generator(state | {"model.99.weight": torch.zeros(1)}, Path("x.pth"))
-    with pytest.raises(ModelError, match=r"layer 'down\.0\.0\.weight' is missing or does not fit"):
-        resnet_generator(state | {"model.4.weight": torch.zeros(8, 4, 5, 5)}, Path("x.pth"))
-    del state["model.4.bias"]
-    with pytest.raises(ModelError, match=r"layer 'down\.0\.0\.bias' is missing or does not fit"):
-        resnet_generator(state, Path("x.pth"))
-    bare = {key: tensor for key, tensor in state.items() if not key.endswith("bias")}
-    with pytest.raises(ModelError, match="neither plain instance norm nor batch norm"):
-        resnet_generator(bare, Path("x.pth"))
-
-
-def test_two_files_become_one_model_file_of_both_directions(tmp_path: Path):
-    a2b, b2a = Published(), Published(batch=True)
-    torch.save(a2b.state_dict(), tmp_path / "a.pth")
-    torch.save(b2a.state_dict(), tmp_path / "b.pth", _use_new_zipfile_serialization=False)
-    output = tmp_path / "both.safetensors"
-    import_generators({"a2b": tmp_path / "a.pth", "b2a": tmp_path / "b.pth"}, output)
-    file = load_model(output)
-    assert file.info.directions == ("a2b", "b2a")
-    assert (file.info.multiple, file.info.minimum) == (4, 8)
-    assert "a.pth (SHA-256 " in file.info.ancestor
-    picture = torch.rand(1, 3, 16, 16)
-    assert torch.allclose(file.networks["a2b"](picture), a2b(picture), atol=1e-5)
-
-
-class Harm:
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return os.system, ("echo harmed",)
-
-
-def test_a_pickle_that_would_run_something_is_refused_and_runs_nothing(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-):
-    path = tmp_path / "old.pth"
-    torch.save({"x": Harm()}, path)
-    for read in (dense_tensors, read_in_child):
+@pytest.mark.parametrize(("likeness", "states"), OTHERS.items(), ids=OTHERS)
+def test_a_network_that_cannot_be_imported_is_named(likeness: str, states: list[dict[str, Tensor]]):
+    for state in states:
         with pytest.raises(ModelError) as caught:
-            read(path)
-        assert str(caught.value) == (
-            f"{path}: is a pickle that wants to import 'posix.system'. Refused; nothing was run."
-            " Ask its author for .safetensors."
-        )
-    assert "harmed" not in capfd.readouterr().out
+            recognise(state, Path("x.pth"))
+        assert str(caught.value).startswith(f"x.pth: looks like {likeness}")
+        assert str(caught.value).endswith(IMPORTABLE)
 
 
-def test_a_whole_network_is_refused(tmp_path: Path):
-    torch.save(nn.Linear(1, 1), tmp_path / "whole.pth")
-    with pytest.raises(ModelError, match=r"wants to import 'torch\.nn\.modules\.linear\.Linear'\. Refused"):
-        dense_tensors(tmp_path / "whole.pth")
+@pytest.mark.parametrize("name", ["vgg19_to_relu3_4", "alexnet_features", "squeezenet1_1_features"])
+def test_published_classifiers_are_named(test_data: Path, name: str):
+    path = test_data / f"weights/{name}_fp16.safetensors"
+    with pytest.raises(ModelError, match=r"looks like a classifier's features\. Can be imported: ResNet generators"):
+        recognise(read_tensors(path), path)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_torchscript_is_refused(tmp_path: Path):
-    torch.jit.script(nn.Linear(1, 1)).save(tmp_path / "script.pt")
-    with pytest.raises(ModelError, match=r"is a TorchScript program\. Refused; nothing was run\."):
-        dense_tensors(tmp_path / "script.pt")
+def test_an_unknown_network_is_described():
+    with pytest.raises(ModelError) as caught:
+        recognise({"fc.weight": torch.zeros(1), "fc.bias": torch.zeros(1)}, Path("x.pth"))
+    assert str(caught.value) == (
+        f"x.pth: looks like an unknown network: 2 tensors, the first 'fc.weight'. {IMPORTABLE}"
+    )
 
 
-@pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        ([torch.zeros(1)], "holds a list, no state dict."),
-        ({"epoch": 3}, "is no plain state dict: 'epoch' is of type int. Save the network's state_dict"),
-        ({"x": torch.zeros(2, 2).to_sparse()}, "'x' is no dense tensor."),
-        ({"x": torch.zeros(1).expand(1000)}, "'x' is no dense tensor."),
-    ],
-)
-def test_anything_but_dense_tensors_is_refused(tmp_path: Path, content: object, text: str):
-    torch.save(content, tmp_path / "x.pth")
-    with pytest.raises(ModelError, match=re.escape(text)):
-        dense_tensors(tmp_path / "x.pth")
+def test_an_unknown_network_is_compared_with_the_nearest_layout():
+    state = dict(build(RRDBConfig(blocks=1, filters=4, growth=2)).state_dict())
+    odd = {key.replace("rdb1.", "dense1."): tensor for key, tensor in state.items() if not key.startswith("conv_body")}
+    with pytest.raises(ModelError) as caught:
+        recognise(odd, Path("x.pth"))
+    assert (
+        "unknown network: 40 tensors, the first 'conv_first.weight'; nearest to RRDB, missing 'conv_body.weight',"
+        " 'conv_body.bias', unexpected 'body.0.dense1.conv5.weight', 'body.0.dense1.conv5.bias'."
+    ) in str(caught.value)
 
 
-def test_damage_is_one_line(tmp_path: Path):
-    path = tmp_path / "x.pth"
-    torch.save({"x": torch.zeros(1000)}, path)
-    data = path.read_bytes()
-    for content in (b"", b"hello", data[: len(data) // 2], pickle.dumps({"x": 1})):
-        path.write_bytes(content)
-        with pytest.raises(ModelError, match=r"is no PyTorch file, or damaged|no plain state dict") as caught:
-            dense_tensors(path)
-        assert "\n" not in str(caught.value)
+def test_values_that_are_not_finite_are_refused():
+    state = dict(build(SMALL).state_dict())
+    state["body.2.bias"][1] = torch.nan
+    with pytest.raises(ModelError, match=r"x\.pth: damaged: 'body\.2\.bias' holds values that are not finite"):
+        recognise(state, Path("x.pth"))
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "generator.", "netG.", "net_g.", "generator.module."])
+def test_prefixes_do_not_matter(prefix: str):
+    state = {f"{prefix}{key}": tensor for key, tensor in build(SMALL).state_dict().items()}
+    assert recognise(state, Path("x.pth")).config.filters == 4
+
+
+def test_of_a_training_the_averaged_generator_is_taken():
+    averaged, last = build(SMALL).state_dict(), build(SMALL).state_dict()
+    state = {f"generator.{key}": tensor for key, tensor in last.items()} | {"step_counter": torch.zeros(1)}
+    state |= {f"generator_ema.{key}": tensor for key, tensor in averaged.items()}
+    found = recognise(state | {"discriminator.conv0.weight": convolution()}, Path("x.pth"))
+    assert torch.equal(found.network.state_dict()["body.0.weight"], averaged["body.0.weight"])
+
+
+def test_an_upscaler_becomes_a_model_file_that_explains_itself(tmp_path: Path):
+    network = build(RRDBConfig(blocks=1, filters=4, growth=2, scale=2))
+    source, output = tmp_path / "theirs.safetensors", tmp_path / "ours.safetensors"
+    save_file(network.state_dict(), source)
+    import_weights([source], output)
+    check_model(output)
+    info = load_model(output).info
+    assert (info.task, info.directions, info.value_range, info.method) == ("upscale", ("up",), (0.0, 1.0), "")
+    assert (info.multiple, info.minimum) == (2, 2)
+    assert info.networks["up"].scale == 2
+    assert info.ancestor == f"theirs.safetensors (SHA-256 {hashlib.sha256(source.read_bytes()).hexdigest()})"
+    assert info.card.description == "imported weights: RRDB, scale 2"
+    assert info.card.licence == "unknown: ask where the file came from"
+    stored = load_file(output)
+    assert all(torch.equal(stored[f"up.{key}"], tensor) for key, tensor in network.state_dict().items())
+    with pytest.raises(ModelError, match=r"ours\.safetensors: is a model file of i2i already\. Ask for what is in it"):
+        import_weights([output], tmp_path / "again.safetensors")
+
+
+def test_an_upscaler_has_no_directions(tmp_path: Path):
+    source, output = tmp_path / "x.safetensors", tmp_path / "ours.safetensors"
+    save_file(build(SMALL).state_dict(), source)
+    told = re.escape(f"{source}: is an upscaler, and those have no directions. Import it alone, without --direction.")
+    with pytest.raises(UsageError, match=told):
+        import_weights([source], output, "a2b")
+    with pytest.raises(UsageError, match=told):
+        import_weights([source, source], output)
+    assert not output.exists()
+
+
+def test_a_damaged_safetensors_file_is_one_line(tmp_path: Path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"PK\x03\x04 is no safetensors file")
+    with pytest.raises(ModelError, match=r"x\.safetensors: is no safetensors file, or damaged\. Copy or download"):
+        read_tensors(path)
