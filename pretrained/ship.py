@@ -1,9 +1,10 @@
-"""Makes a finished run a model that comes with i2i: the model file with its card, and the discriminators beside it.
+"""Makes a finished run a model that comes with i2i: the model file with its card, and discriminators beside it.
 
-    python pretrained/ship.py RUN NAME --description TEXT --data TEXT --licence TEXT [--metrics FIGURES.json]
+    python pretrained/ship.py RUN NAME --description TEXT --data TEXT --licence TEXT [--metrics FIGURES.json ...]
 
-FIGURES.json is what `benchmarks/translation_distance.py --json` printed. The recipe NAME.toml and the card NAME.md for
-people are written by hand.
+FIGURES.json is what `benchmarks/translation_distance.py --json` or `i2i evaluate NAME DATA --json` printed; of the
+latter the name of the file is the name of the set. The recipe NAME.toml and the card NAME.md for people are written by
+hand.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from i2i.models.modelfile import load_model, save_model
 from i2i.models.shipped import shipped_folder
 
 
-def figures(path: Path | None) -> dict[str, float]:
-    """Distances by "direction layer set", such as "a2b conv3 translated"."""
-    if path is None:
-        return {}
-    distances = json.loads(path.read_text("utf-8"))["distances"]
+def figures(path: Path) -> dict[str, float]:
+    """Distances by "direction layer set", such as "a2b conv3 translated"; fidelity by "set figure", "Set5 psnr_y"."""
+    content = json.loads(path.read_text("utf-8"))
+    if "distances" not in content:
+        mean = content["rows"][-1]["mean"]
+        return {f"{path.stem} {name}": round(value, 4) for name, value in mean.items() if value is not None}
+    distances = content["distances"]
     return {
         f"{direction} {layer} {name}": round(value, 4)
         for direction, rows in distances.items()
@@ -38,22 +41,32 @@ def figures(path: Path | None) -> dict[str, float]:
 @click.option("--description", required=True, help="What it turns into what.")
 @click.option("--data", required=True, help="What it was trained on.")
 @click.option("--licence", required=True, help="Terms of the weights.")
-@click.option("--metrics", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="FIGURES.json.")
-def ship(run: Path, name: str, description: str, data: str, licence: str, metrics: Path | None) -> None:
+@click.option("--command", help="The training's command as anybody would type it.  [default: as it was typed]")
+@click.option(
+    "--metrics",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="FIGURES.json. Repeatable.",
+)
+def ship(
+    run: Path, name: str, description: str, data: str, licence: str, command: str | None, metrics: tuple[Path, ...]
+) -> None:
     """Put the model of RUN into this folder as NAME.safetensors."""
     trained = load_model(run / "model.safetensors")
     card = Card(
         description=description,
         data=data,
         licence=licence,
-        command=trained.info.card.command,
-        metrics=figures(metrics),
+        command=command or trained.info.card.command,
+        metrics={key: value for path in metrics for key, value in figures(path).items()},
     )
     info = ModelInfo(**trained.info.model_dump() | {"card": card.model_dump()})
     folder = shipped_folder()
     save_model(folder / f"{name}.safetensors", trained.networks, info, half=True)
-    (folder / "discriminators").mkdir(exist_ok=True)
-    shutil.copyfile(run / "discriminators.safetensors", folder / "discriminators" / f"{name}.safetensors")
+    discriminators = run / "discriminators.safetensors"
+    if discriminators.is_file():
+        (folder / "discriminators").mkdir(exist_ok=True)
+        shutil.copyfile(discriminators, folder / "discriminators" / f"{name}.safetensors")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ def list_models(console: Console) -> None:
         return
     for name, path, info in found:
         size = f"{path.stat().st_size / 1e6:.1f} MB"
-        console.result(f"{name}   {info.task}   {' '.join(info.directions)}   {size}   {info.card.description}")
+        ways = f"x{_scale(info)}" if info.task == "upscale" else " ".join(info.directions)
+        console.result(f"{name}   {info.task}   {ways}   {size}   {info.card.description}")
     if not found:
         console.note("No models come with this installation.")
 
@@ -155,8 +156,9 @@ def _description(path: Path, info: ModelInfo, digest: str) -> list[tuple[str, st
     for name, network in info.networks.items():
         settings = network.model_dump(exclude={"init", "init_gain"})
         lines.append((name, ", ".join(f"{key} {value}" for key, value in settings.items())))
-    if info.training:
-        lines.append(("trained at", f"{info.training.size} px, {info.training.transform} to {info.training.load} px"))
+    if training := info.training:
+        scaled = f", {training.transform} to {training.load} px" if training.load else ""
+        lines.append(("trained at", f"{training.size} px{scaled}"))
     card = info.card
     lines += [("made from", info.ancestor or ""), ("data", card.data), ("licence", card.licence)]
     lines += [("command", card.command), *((name, f"{value:g}") for name, value in card.metrics.items())]

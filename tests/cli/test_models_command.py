@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import save_file
 
 from i2i.cli.main import main
-from i2i.config.networks import ResNetConfig, RRDBConfig
+from i2i.config.networks import CompactConfig, ResNetConfig, RRDBConfig
 from i2i.models import shipped
-from i2i.models.info import Card
+from i2i.models.info import Card, TrainingScale
 from i2i.models.modelfile import ModelInfo, save_model
 from i2i.networks.build import build
 
@@ -46,6 +46,22 @@ def test_list_as_json(model: Path, capsys: pytest.CaptureFixture[str]):
     assert (entry["name"], entry["task"], entry["bytes"]) == ("night", "translate", model.stat().st_size)
     assert entry["sha256"] == sha256(model.read_bytes()).hexdigest()
     assert entry["card"]["licence"] == "MIT"
+
+
+def test_a_model_that_enlarges_is_known_by_its_scale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    config = CompactConfig(filters=4, convolutions=0, scale=3)
+    info = ModelInfo(task="upscale", directions=("up",), networks={"up": config}, training=TrainingScale(size=96))
+    path = tmp_path / "photo.safetensors"
+    save_model(path, {"up": build(config)}, info, half=True)
+    monkeypatch.setattr(shipped, "shipped_models", lambda: {"photo": path})
+    assert i2i("list") == 0
+    assert capsys.readouterr().out == "photo   upscale   x3   0.0 MB   \n"
+    assert i2i("list", "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["scale"] == 3
+    assert i2i("info", path) == 0
+    assert "trained at   96 px\n" in capsys.readouterr().out
 
 
 def test_listing_loads_no_torch():

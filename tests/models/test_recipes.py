@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from i2i.config.layers import file_layer, resolve
+from i2i.models.info import read_info
 from i2i.models.shipped import shipped_folder
 
 ROOT = shipped_folder().parent
@@ -35,19 +36,26 @@ def test_every_shipped_model_has_its_recipe_and_its_card():
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_is_a_training_that_can_be_run_again(recipe: Path):
-    config = resolve("cyclegan", "default", [file_layer(recipe)]).config
-    assert config.train.init is None
-    assert config.data.path is None
+    method = "srgan" if recipe.stem.startswith("photo-") else "cyclegan"
+    config = resolve(method, "default", [file_layer(recipe)]).config
+    assert config.train.init in (None, *(path.stem for path in RECIPES))
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_names_open_data_sets_and_nothing_else(recipe: Path):
     data = tomllib.loads(recipe.read_text())["data"]
-    for name in (data["a"], data["b"]):
+    names = [data[key] for key in ("path", "a", "b") if key in data]
+    assert names
+    for name in names:
         found = data_set(name)
         assert found["licence"].startswith(OPEN)
         if isinstance(found["files"], list):
             assert all(file["licence"].startswith(OPEN) for file in found["files"])
+
+
+def test_a_shipped_model_was_made_by_the_command_of_its_recipe():
+    for path in shipped_folder().glob("*.safetensors"):
+        assert f"--config {path.stem}.toml" in read_info(path).card.command
 
 
 def test_the_paintings_are_those_of_the_training_folder(test_data: Path):
