@@ -25,6 +25,7 @@ ROOT = Path(__file__).parent.parent
 NETWORKS = {
     "compact 32x8 x4": ("compact", {"filters": 32, "convolutions": 8, "scale": 4}),
     "compact 64x16 x4": ("compact", {"filters": 64, "convolutions": 16, "scale": 4}),
+    "span 48x6 x4": ("span", {}),
     "resnet6 32": ("resnet", {"filters": 32, "blocks": 6}),
     "resnet6 64": ("resnet", {"filters": 64, "blocks": 6}),
     "resnet9 64": ("resnet", {"filters": 64, "blocks": 9}),
