@@ -275,7 +275,7 @@ def _forecast(training: _Training, measured: Rehearsal, steps: int) -> str:
     sizes = " + ".join(
         f"{sum(p.numel() for p in player.parameters()) / 1e6:.1f} M {name}" for name, player in method.players().items()
     )
-    left = timedelta(seconds=round(measured.seconds * steps))
+    left = timedelta(seconds=round(measured.seconds))
     memory = f"{measured.peak / 1e9:.1f} GB at batch {config.train.batch}"
     return "\n".join(
         [

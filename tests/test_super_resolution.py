@@ -15,7 +15,7 @@ from i2i import api
 from i2i.cli.main import main
 from i2i.config.layers import assignment_layer, resolve
 from i2i.config.perceptual import PerceptualConfig
-from i2i.errors import ConfigError, StoppedError
+from i2i.errors import ConfigError, ModelError, StoppedError
 from i2i.images.files import read
 from i2i.inference.upscaler import Enlarging, Target
 from i2i.models.modelfile import read_info
@@ -67,7 +67,6 @@ def test_one_command_trains_pixels_first_and_then_with_all_losses(tiny, tmp_path
     losses = [set(line) - {"step", "epoch", "lr"} for line in logged(run)]
     both = {"psnr", "pixel", "adversarial", "perceptual", "discriminator"}
     assert losses == [{"psnr", "pixel"}] * 2 + [both] * 2
-    assert logged(run)[2]["lr"] < 1e-4 < logged(run)[0]["lr"]
     info = read_info(run / "model.safetensors")
     assert (info.task, info.method, info.directions, info.value_range) == ("upscale", "srgan", ("up",), (0.0, 1.0))
     assert (info.networks["up"].scale, info.training.size) == (2, 16)
@@ -93,6 +92,42 @@ def test_a_training_that_was_stopped_in_either_stage_goes_on_to_the_same_bytes(
     monkeypatch.undo()
     resumed = api.resume(tmp_path / "stopped", progress="none")
     assert saved(resumed) == saved(whole)
+
+
+def test_a_second_stage_that_has_begun_goes_on_when_the_training_becomes_longer(tiny, tmp_path: Path):
+    """A quarter of 12 steps would begin at 9; a first stage that came back would undo what was learned."""
+    run = api.train(tiny("train.steps=8", "log.every=1"), tmp_path / "run", progress="none")
+    api.resume(run, {"train.steps": 12}, progress="none")
+    assert ["adversarial" in line for line in logged(run)] == [False] * 6 + [True] * 6
+
+
+def test_a_first_stage_is_made_longer_with_the_training(tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    stop_after(4, monkeypatch)
+    with pytest.raises(StoppedError):
+        api.train(tiny("train.steps=8", "log.every=1"), tmp_path / "run", progress="none")
+    monkeypatch.undo()
+    api.resume(tmp_path / "run", {"train.steps": 12}, progress="none")
+    assert ["adversarial" in line for line in logged(tmp_path / "run")] == [False] * 9 + [True] * 3
+
+
+def test_a_run_keeps_its_stages(tiny, tmp_path: Path):
+    run = api.train(tiny("method.stage=pixel"), tmp_path / "run", progress="none")
+    with pytest.raises(ModelError, match=r"begin another one from it: i2i train METHOD DATA --init RUN"):
+        api.resume(run, {"method.stage": "auto", "train.steps": 12}, progress="none")
+
+
+def test_the_rate_falls_in_each_stage_from_its_own_height(tiny, tmp_path: Path):
+    settings = ["train.steps=8", "log.every=1", "train.schedule=constant", "train.lr=0.001"]
+    run = api.train(tiny(*settings), tmp_path / "run", progress="none")
+    assert [line["lr"] for line in logged(run)] == pytest.approx([1e-3] * 6 + [2e-4] * 2)
+
+
+def test_a_dry_run_measures_every_stage(tiny):
+    """The second stage of two in a hundred steps is slower, and is what decides the memory."""
+    alone = api.dry_run(tiny("method.stage=pixel", "train.steps=100"), progress="none")
+    both = api.dry_run(tiny("train.steps=100"), progress="none")
+    assert "generator  ·  memory" in alone
+    assert "M discriminator" in both
 
 
 def stop_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:

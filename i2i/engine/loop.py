@@ -163,7 +163,7 @@ class Trainer:
             per_epoch=self.data.steps_per_epoch,
             decay=train.decay,
         )
-        return (stage.lr or train.lr) * factor
+        return stage.rate * train.lr * factor
 
     def _log(self) -> None:
         values = self.meter.read()

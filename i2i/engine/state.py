@@ -12,6 +12,7 @@ from i2i.engine.checkpoint import Checkpoint
 from i2i.engine.update import Engine
 from i2i.errors import ModelError
 
+KEPT_SETTINGS = "A run keeps its networks and stages; begin another one from it: i2i train METHOD DATA --init RUN"
 Tensors = dict[str, dict[str, Tensor]]
 
 
@@ -29,6 +30,7 @@ def collect_state(engine: Engine, average: Average) -> tuple[Tensors, dict[str, 
     state = {
         "index": engine.index,
         "stage": engine.stage,
+        "stage_began": engine.began,
         "average_updates": average.updates,
         "asked": {player: learner.asked for player, learner in learners},
         "scalers": {player: learner.scaler.state_dict() for player, learner in learners},
@@ -45,8 +47,9 @@ def restore_state(checkpoint: Checkpoint, engine: Engine, average: Average) -> N
             network.load_state_dict(_below(f"average.{name}.", weights))
     except RuntimeError as error:
         what = f"the checkpoint of step {checkpoint.step} has other networks than config.toml says."
-        raise ModelError(what, hint="Was config.toml edited? Put the old settings back.") from error
-    engine.index, engine.stage = state["index"], state["stage"]
+        raise ModelError(what, hint=KEPT_SETTINGS) from error
+    engine.index = state["index"]
+    engine.go_on_in(state["stage"], state.get("stage_began", 0))
     average.updates = state["average_updates"]
     for player, learner in engine.learners.items():
         learner.asked = list(state["asked"][player])

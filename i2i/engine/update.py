@@ -112,6 +112,16 @@ class Engine:
             learner.forget(self._make_optimiser)
         return True
 
+    @property
+    def began(self) -> int:
+        """The first step of the stage that the last step belonged to."""
+        return next(stage.begin for stage in self.stages if stage.name == self.stage)
+
+    def go_on_in(self, stage: str, began: int) -> None:
+        """Goes on in a stage that began at that step, wherever the plan of a longer training would begin it."""
+        self.stage = stage
+        self.stages = [one._replace(begin=began) if one.name == stage else one for one in self.stages]
+
     def set_rate(self, rate: float) -> None:
         """The learning rate of the next step, all players."""
         for learner in self.learners.values():

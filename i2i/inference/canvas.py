@@ -69,9 +69,16 @@ def stored(unit: Tensor, kind: str) -> Samples:
 
 
 def resized(samples: Samples, size: tuple[int, int], kind: str) -> Samples:
-    """(H, W, C) samples to another size and type, bicubic; antialiased where it gets smaller."""
-    planes: Any = np.array(samples.transpose(2, 0, 1), order="C")
-    unit = torch.from_numpy(planes)[None].float() / WHITE[samples.dtype.name]
+    """(H, W, C) samples to another size and type, bicubic; antialiased where it gets smaller.
+
+    One channel at a time: floats of all of them at once may be many times what the picture itself takes.
+    """
+    result: Samples = np.empty((*size, samples.shape[2]), dtype=kind)
     shrinks = size[0] < samples.shape[0] or size[1] < samples.shape[1]
-    changed = interpolate(unit, size=size, mode="bicubic", align_corners=False, antialias=shrinks)
-    return stored(changed.clamp(0, 1), kind)
+    for channel in range(samples.shape[2]):
+        plane: Any = np.array(samples[:, :, channel], dtype=np.float32)
+        unit = torch.from_numpy(plane)[None, None].div_(WHITE[samples.dtype.name])
+        if size != samples.shape[:2]:
+            unit = interpolate(unit, size=size, mode="bicubic", align_corners=False, antialias=shrinks)
+        result[:, :, channel : channel + 1] = stored(unit.clamp_(0, 1), kind)
+    return result

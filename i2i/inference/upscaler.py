@@ -5,7 +5,7 @@ H x W pixels, C channels, s the network's scale.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,17 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
-from i2i.errors import ModelError, UsageError
+from i2i.errors import ModelError, NoMemoryError, UsageError
 from i2i.images.picture import Samples
 from i2i.inference.canvas import resized
 from i2i.inference.translator import Translator, pick_device
-from i2i.inference.ways import Running, Way
+from i2i.inference.ways import Running, Way, is_out_of_memory
 from i2i.models.info import ModelInfo, choose_direction, sha256
 from i2i.models.modelfile import load_model
 from i2i.models.shipped import resolve
 
 MOST_PASSES = 2
+MOST_OF_MEMORY = 0.8  # of the machine's, for the floats of one result
 LOW_BAND = 8  # pixels of the input that the colour correction averages over
 # of each of the eight positions of a square: quarter turns, mirrored or not
 POSITIONS = tuple((turns, mirrored) for mirrored in (False, True) for turns in range(4))
@@ -37,6 +38,11 @@ class Target:
     scale: float | None = None
     width: int | None = None
     height: int | None = None
+
+    def __post_init__(self) -> None:
+        wrong = [value for value in (self.scale, self.width, self.height) if value is not None and not 0 < value < 1e6]
+        if wrong:
+            raise UsageError(f"{wrong[0]:g} is no size: a scale, width or height is a number above 0.")
 
     def size(self, height: int, width: int, scale: int) -> tuple[int, int]:
         """(H', W') for an input of (H, W); `scale` is the network's, for a target that says nothing."""
@@ -88,7 +94,11 @@ def load_upscaler(
     network, digest = file.networks[choose_direction(file.info, "up")], sha256(path)
     if enlarging.texture is not None:
         other = texture_model(path)
-        network = interpolated(network, load_model(other).networks["up"], enlarging.texture, other)
+        second = load_model(other)
+        refuse_other_tasks(second.info, other)
+        if second.info.value_range != file.info.value_range:
+            raise ModelError("is a network of another value range: --texture cannot be.", where=other)
+        network = interpolated(network, second.networks["up"], enlarging.texture, other)
         digest = f"{digest} {sha256(other)}"
     return Upscaler(network, file.info, enlarging, pick_device(device), sha256=digest, running=running)
 
@@ -104,7 +114,7 @@ def texture_model(path: Path) -> Path:
     """The texture model that belongs to a fidelity model. Raises UsageError where there is none."""
     other = path.with_name(f"{path.stem}-gan.safetensors")
     if not other.is_file():
-        what = f"--texture needs a second model {other.stem} beside {path.stem}, and there is none."
+        what = f"--texture needs a second model {other.name} beside {path.name}, and there is none."
         raise UsageError(what, hint="Leave it out.")
     return other
 
@@ -137,6 +147,8 @@ class Upscaler(Translator):
         memory: int | None = None,
     ) -> None:
         super().__init__(network, info, "up", device, sha256=sha256, running=running, memory=memory)
+        if enlarging.target.scale == self.scale:  # said or not, it is the same work
+            enlarging = replace(enlarging, target=Target())
         self.enlarging = enlarging
         self.name = f"{self.name} {enlarging}"
         most = self.scale**MOST_PASSES
@@ -145,23 +157,42 @@ class Upscaler(Translator):
             raise UsageError(what, hint=f"Use --scale {most} or less.")
 
     def _result(self, pixels: Samples, kind: str, as_luma: bool, known: Way | None) -> tuple[Samples, Way | None]:
-        """(H, W, C_in) -> (H', W', C_out), see `Translator._result`."""
+        """(H, W, C_in) -> (H', W', C_out), see `Translator._result`. Raises NoMemoryError where it does not fit."""
         height, width = pixels.shape[:2]
         target = self.enlarging.target.size(height, width, self.scale)
         passes = self._passes(max(target[0] / height, target[1] / width))
-        small = self._shrunk(pixels)
-        source = pixels if small is None else small
-        is_all = target == (self.scale * height, self.scale * width) and small is None and not self._is_in_float
-        if passes == 1 and is_all:  # written as it is: no floats of the whole result
-            return self._run(pixels, kind, as_luma, known)
-        result, way = np.asarray(source), known
-        if not passes and as_luma:
-            result = result[:, :, :1]
-        for _ in range(passes):
-            result, way = self._passed(result, as_luma, way)
-        if self.enlarging.color_fix and passes:
-            result = _with_colours_of(pixels, result)
-        return resized(result, target, kind), way
+        is_own = passes == 1 and target == (self.scale * height, self.scale * width)
+        small = self._shrunk(pixels) if passes else None
+        if is_own and small is None and not self._is_in_float:
+            return self._run(pixels, kind, as_luma, known)  # written as it is: no floats of the whole result
+        self._refuse_too_large(target, max(height * width * self.scale ** (2 * passes), target[0] * target[1]))
+        try:
+            result, way = self._in_float(pixels if small is None else small, passes, as_luma, known)
+            if self.enlarging.color_fix and passes:
+                add_colours_of(pixels, result)
+            return resized(result, target, kind), way
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise self._no_memory(target) from error
+
+    def _in_float(self, pixels: Samples, passes: int, as_luma: bool, known: Way | None) -> tuple[Samples, Way | None]:
+        """So many times through the network, and the way of the first time."""
+        if not passes:
+            return (pixels[:, :, :1] if as_luma else pixels), known
+        result, way = self._passed(pixels, as_luma, known)
+        for _ in range(passes - 1):  # larger, so it finds a way of its own
+            result, _ = self._passed(result, as_luma, None)
+        return result, way
+
+    def _refuse_too_large(self, target: tuple[int, int], pixels: int) -> None:
+        """Floats of all channels, once more for what is added up or resized, must fit into most of the memory."""
+        if 2 * 4 * 3 * pixels > MOST_OF_MEMORY * self.ways.memory:
+            raise self._no_memory(target)
+
+    def _no_memory(self, target: tuple[int, int]) -> NoMemoryError:
+        what = f"a result of {target[1]}x{target[0]} pixels needs more memory than there is."
+        return NoMemoryError(what, hint="Use a smaller --scale, or the model's own without --ensemble and --color-fix.")
 
     def _passes(self, factor: float) -> int:
         """How often the network must enlarge; what is beyond two passes is left to the resampling."""
@@ -180,29 +211,31 @@ class Upscaler(Translator):
             pixels = np.repeat(pixels, self.channels_in, axis=2)
         if not self.enlarging.ensemble:
             return self._run(pixels, "float32", as_luma, way)
-        total: Any = 0.0
+        total: Any = None
         for turns, mirrored in POSITIONS:
             shown = np.rot90(pixels[:, ::-1] if mirrored else pixels, turns)
             result, way = self._run(np.ascontiguousarray(shown), "float32", as_luma, way)
             back = np.rot90(result, -turns)
-            total = total + (back[:, ::-1] if mirrored else back)
+            back = back[:, ::-1] if mirrored else back
+            total = back.copy() if total is None else np.add(total, back, out=total)
         assert way is not None
-        return np.asarray(total / len(POSITIONS), np.float32), way
+        return np.multiply(total, 1 / len(POSITIONS), out=total), way
 
 
-def _with_colours_of(pixels: Samples, result: Samples) -> Samples:
-    """The result, its slow changes of colour and shade corrected to those of the input.
+def add_colours_of(pixels: Samples, result: Samples) -> None:
+    """Corrects slow changes of colour and shade in the result to those of the input.
 
     What the shrunk result lacks of the input is averaged over LOW_BAND pixels, enlarged smoothly and added.
     """
     height, width = pixels.shape[:2]
+    coarse = (max(1, height // LOW_BAND), max(1, width // LOW_BAND))
     source = resized(pixels[:, :, : result.shape[2]], (height, width), "float32")
     missing = source - resized(result, (height, width), "float32")
-    planes = torch.from_numpy(np.ascontiguousarray(missing.transpose(2, 0, 1)))[None]
-    coarse = (max(1, height // LOW_BAND), max(1, width // LOW_BAND))
-    low = interpolate(planes, size=coarse, mode="bilinear", antialias=True, align_corners=False)
-    smooth = interpolate(low, size=result.shape[:2], mode="bicubic", align_corners=False)
-    return np.asarray(result + smooth[0].permute(1, 2, 0).numpy(), np.float32)
+    for channel in range(result.shape[2]):
+        plane = torch.from_numpy(np.ascontiguousarray(missing[:, :, channel]))[None, None]
+        low = interpolate(plane, size=coarse, mode="bilinear", antialias=True, align_corners=False)
+        smooth = interpolate(low, size=result.shape[:2], mode="bicubic", align_corners=False)
+        result[:, :, channel] += smooth[0, 0].numpy()
 
 
 def _rounded(value: float) -> int:

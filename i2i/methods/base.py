@@ -35,11 +35,11 @@ class Update:
 
 
 class Stage(NamedTuple):
-    """A part of the training with a learning rate of its own (None: that of the settings), from step `begin` on."""
+    """A part of the training, from step `begin` on; its learning rate is `rate` times that of the settings."""
 
     name: str = ""
     begin: int = 0
-    lr: float | None = None
+    rate: float = 1.0
 
 
 class Player:
@@ -121,7 +121,10 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def stages(self, total: int) -> tuple[Stage, ...]:
-        """The stages of a training of `total` steps. Each begins at averaged weights with fresh optimisers."""
+        """The stages of a training of `total` steps. Each begins at averaged weights with fresh optimisers.
+
+        Raises ConfigError where so many steps are too few for them.
+        """
         return (Stage(),)
 
     def sides(self, size: int) -> dict[str, int]:

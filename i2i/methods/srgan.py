@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from i2i.config.methods.srgan import SRGANConfig
 from i2i.data.batches import Photos
 from i2i.degradations.build import degradation
+from i2i.degradations.sharpening import sharpened
+from i2i.errors import ConfigError
 from i2i.losses.adversarial import RELATIVISTIC, discriminator_loss, generator_loss
 from i2i.losses.perceptual import Perceptual
 from i2i.losses.reconstruction import l1_loss, l2_loss, psnr
@@ -61,10 +64,14 @@ class SRGAN(Method):
         config = self.config
         if config.stage == "pixel":
             return (Stage("pixel"),)
+        begin = 0 if config.stage == "adversarial" else max(1, round(total * (1 - config.adversarial_share)))
+        if total - begin <= config.warm_up:
+            what = f"the generator would never learn in the adversarial stage of {total - begin} steps"
+            hint = f"Use more --steps, or --set method.warm_up=0 (it is {config.warm_up})."
+            raise ConfigError(f"{what}.", where="train.steps", hint=hint)
         if config.stage == "adversarial":
-            return (Stage("adversarial", lr=config.adversarial_lr),)
-        begin = max(1, round(total * (1 - config.adversarial_share)))
-        return (Stage("pixel"), Stage("adversarial", begin, config.adversarial_lr))
+            return (Stage("adversarial"),)
+        return (Stage("pixel"), Stage("adversarial", begin, config.adversarial_rate))
 
     def sides(self, size: int) -> dict[str, int]:
         """The generator sees shrunk crops."""
@@ -73,21 +80,32 @@ class SRGAN(Method):
     def step(self, feed: Feed, at: StepInfo) -> Iterator[Update]:
         """In the second stage the generator first, then the discriminator on the pictures of that same forward pass."""
         real, low = self.degrade.pairs(feed().real, at.draws.seeds(at.samples))
-        fake = self.generator(low)
-        if at.stage == "pixel":
-            yield Update("generator", {"pixel": self.pixel_loss(fake, real)}, log={"psnr": psnr(fake, real)})
+        if at.stage != "pixel" and at.since < self.config.warm_up:
+            yield Update("discriminator", {"discriminator": self._telling(self._untouched(low), real)})
             return
-        if at.since >= self.config.warm_up:
-            yield Update("generator", self._all_losses(fake, real), log={"psnr": psnr(fake, real)})
+        fake = self.generator(low)
+        wanted = sharpened(real) if self.config.sharpen else real
+        if at.stage == "pixel":
+            yield Update("generator", {"pixel": self.pixel_loss(fake, wanted)}, log={"psnr": psnr(fake, real)})
+            return
+        yield Update("generator", self._all_losses(fake, real, wanted), log={"psnr": psnr(fake, real)})
         yield Update("discriminator", {"discriminator": self._telling(fake.detach(), real)})
 
-    def _all_losses(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+    def _untouched(self, low: Tensor) -> Tensor:
+        """What the generator makes of it while it does not learn, nor its batch norms."""
+        self.generator.eval()
+        with torch.no_grad():
+            fake = self.generator(low)
+        self.generator.train()
+        return fake
+
+    def _all_losses(self, fake: Tensor, real: Tensor, wanted: Tensor) -> dict[str, Tensor]:
         config = self.config
         losses = {"adversarial": config.adversarial_weight * self._fooling(fake, real)}
         if config.pixel_weight:
-            losses["pixel"] = config.pixel_weight * self.pixel_loss(fake, real)
+            losses["pixel"] = config.pixel_weight * self.pixel_loss(fake, wanted)
         if self.perceptual:
-            losses["perceptual"] = config.perceptual_weight * self.perceptual(fake, real)
+            losses["perceptual"] = config.perceptual_weight * self.perceptual(fake, wanted)
         return losses
 
     def _fooling(self, fake: Tensor, real: Tensor) -> Tensor:

@@ -131,11 +131,16 @@ def test_python_users_call_the_same(shipped: Path, photos: Path, tmp_path: Path)
         ),
         (
             ["--model", "photo-x2", "--texture", "0.5"],
-            "i2i: --texture needs a second model photo-x2-gan beside photo-x2, and there is none. Leave it out.",
+            "i2i: --texture needs a second model photo-x2-gan.safetensors beside photo-x2.safetensors, and there is "
+            "none. Leave it out.",
         ),
         (
             ["--scale", "0"],
             "i2i: invalid value for '-s' / '--scale': 0.0 is not in the range 0<x<=16. See: i2i upscale --help",
+        ),
+        (
+            ["--scale", "nan"],
+            "i2i: nan is no size: a scale, width or height is a number above 0.",
         ),
         (
             ["--texture", "2"],

@@ -54,7 +54,7 @@ class Negative(Method):
         return {"inverter": Player(self.invert), "judge": Player(self.judge, clip=1.0)}
 
     def stages(self, total: int) -> tuple[Stage, ...]:
-        return (Stage("rough"), Stage("refined", self.config.refine_from, lr=0.02))
+        return (Stage("rough"), Stage("refined", self.config.refine_from, rate=2.0))
 
     def step(self, feed: Any, at: StepInfo) -> Iterator[Update]:
         shade = feed().shade

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from i2i.config.networks import CompactConfig
-from i2i.errors import ModelError, UsageError
+from i2i.errors import ModelError, NoMemoryError, UsageError
 from i2i.images.picture import Picture
 from i2i.inference.upscaler import Enlarging, Target, Upscaler, load_upscaler
+from i2i.inference.ways import Running
 from i2i.models.modelfile import ModelInfo, load_model, save_model
 from i2i.networks.build import build
 
@@ -132,6 +133,55 @@ def test_flat_gray_and_white_stay(value: int, enlarging: dict[str, object]):
     assert (upscaler(Nearest(2), **enlarging)(flat) == value).all()
 
 
+# What the network is not needed for, and what memory does not hold
+
+
+def test_a_picture_that_is_large_enough_is_resized_from_its_own_pixels_whatever_the_network_may_see():
+    pixels = noise(40, 60)
+    plain = upscaler(Nearest(2), target=Target(width=50))(pixels)
+    config = CompactConfig(filters=4, convolutions=0, scale=2)
+    info = ModelInfo(task="upscale", directions=("up",), networks={"up": config}, value_range=(0.0, 1.0))
+    shown_small = Upscaler(Nearest(2), info, Enlarging(Target(width=50)), CPU, running=Running(max_side=8))
+    assert np.array_equal(shown_small(pixels), plain)
+
+
+def test_the_network_sees_a_shrunk_picture_where_that_is_asked_for_and_the_result_has_its_size():
+    network = Nearest(2)
+    config = CompactConfig(filters=4, convolutions=0, scale=2)
+    info = ModelInfo(task="upscale", directions=("up",), networks={"up": config}, value_range=(0.0, 1.0))
+    shown_small = Upscaler(network, info, Enlarging(Target(scale=2)), CPU, running=Running(max_side=10))
+    assert shown_small(smooth(40, 60)).shape == (80, 120, 3)
+    assert network.calls == 1
+
+
+def test_a_result_that_memory_cannot_hold_is_refused_before_it_is_begun():
+    config = CompactConfig(filters=4, convolutions=0, scale=2)
+    info = ModelInfo(task="upscale", directions=("up",), networks={"up": config}, value_range=(0.0, 1.0))
+    small = Upscaler(Nearest(2), info, Enlarging(Target(scale=3)), CPU, memory=1_000_000)
+    with pytest.raises(NoMemoryError) as raised:
+        small(noise(200, 300))
+    told = (
+        "a result of 900x600 pixels needs more memory than there is. Use a smaller --scale, or the model's own without"
+    )
+    assert str(raised.value).startswith(told)
+    assert raised.value.exit_code == 5
+
+
+def test_memory_that_runs_out_after_the_network_fails_this_picture_alone(monkeypatch: pytest.MonkeyPatch):
+    def too_much(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("i2i.inference.upscaler.resized", too_much)
+    with pytest.raises(NoMemoryError, match="a result of 51x39 pixels needs more memory than there is"):
+        upscaler(Nearest(2), target=Target(scale=3))(noise(13, 17))
+
+
+@pytest.mark.parametrize("target", [{"scale": float("nan")}, {"scale": -1.0}, {"width": -5}, {"height": 0}])
+def test_what_is_no_size_is_refused(target: dict[str, float]):
+    with pytest.raises(UsageError, match="is no size: a scale, width or height is a number above 0"):
+        Target(**target)  # type: ignore[arg-type]
+
+
 # Ensemble, colours
 
 
@@ -144,6 +194,11 @@ def test_the_ensemble_is_the_mean_over_the_eight_positions():
     assert network.calls == 8
     assert np.abs(plain - expected).max() > 40
     assert np.abs(together - expected).max() <= 1
+
+
+def test_the_ensemble_puts_each_position_of_an_oblong_picture_back():
+    pixels = noise(7, 12)
+    assert np.array_equal(upscaler(Nearest(2), ensemble=True)(pixels), pixels.repeat(2, axis=0).repeat(2, axis=1))
 
 
 def test_a_shift_of_colours_is_put_back_and_detail_stays():
@@ -190,7 +245,9 @@ def texture(model: Path, share: float) -> Upscaler:
 
 
 def test_texture_without_a_counterpart_says_what_is_missing(save: Save):
-    with pytest.raises(UsageError, match=r"--texture needs a second model photo-gan beside photo, and there is none."):
+    with pytest.raises(
+        UsageError, match=r"--texture needs a second model photo-gan.safetensors beside photo.safetensors, and"
+    ):
         texture(save("photo"), 0.5)
 
 
@@ -198,6 +255,13 @@ def test_texture_between_networks_of_other_layers_is_refused(save: Save):
     one = save("photo")
     save("photo-gan", filters=5)
     with pytest.raises(ModelError, match=r"photo-gan.safetensors: is a network of other layers: --texture cannot be"):
+        texture(one, 0.5)
+
+
+def test_texture_from_a_model_that_translates_is_refused(save: Save):
+    one = save("photo")
+    save("photo-gan", task="translate")
+    with pytest.raises(UsageError, match=r"photo-gan.safetensors is a model that does not enlarge pictures."):
         texture(one, 0.5)
 
 
@@ -223,3 +287,4 @@ def test_the_name_of_the_work_tells_everything_that_changes_the_result(save: Sav
     ]
     names = {load_upscaler(path, enlarging=each, device="cpu").name for each in wanted}
     assert len(names) == len(wanted)
+    assert load_upscaler(path, enlarging=Enlarging(Target(scale=2)), device="cpu").name in names  # its own scale

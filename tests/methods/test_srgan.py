@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from i2i.config.methods.srgan import SRGANConfig, SRGANRun
 from i2i.data.batches import Photos
 from i2i.degradations.bicubic import imresize
+from i2i.degradations.sharpening import sharpened
 from i2i.engine.feed import Feed
 from i2i.engine.precision import Precision
 from i2i.engine.update import Engine
+from i2i.errors import ConfigError
 from i2i.methods.base import Stage
 from i2i.methods.build import build_method
 from i2i.methods.srgan import SRGAN
@@ -138,7 +140,10 @@ def test_a_warm_up_moves_the_discriminator_alone():
     method = method_of(stage="adversarial", warm_up=3)
     assert method.discriminator is not None
     generator, discriminator = weights(method.generator), weights(method.discriminator)
-    engine = trained(method, batches(3))
+    engine = Engine(method, adam, CPU, seed=3, stages=method.stages(4))
+    feed = Feed(iter(batches(3)), lambda batch: batch, 1)
+    for _ in range(3):
+        engine.step(feed, 2)
     assert all(map(torch.equal, generator, weights(method.generator)))
     assert not any(map(torch.equal, discriminator, weights(method.discriminator)))
     engine.step(Feed(iter(batches(1)), lambda batch: batch, 1), 2)
@@ -148,15 +153,64 @@ def test_a_warm_up_moves_the_discriminator_alone():
 @pytest.mark.parametrize(
     ("settings", "total", "expected"),
     [
-        ({}, 100, (Stage("pixel"), Stage("adversarial", 75, 1e-4))),
-        ({"adversarial_share": 0.2, "adversarial_lr": 1e-5}, 50, (Stage("pixel"), Stage("adversarial", 40, 1e-5))),
+        ({}, 100, (Stage("pixel"), Stage("adversarial", 75, 0.2))),
+        ({"adversarial_share": 0.2, "adversarial_rate": 1.0}, 50, (Stage("pixel"), Stage("adversarial", 40, 1.0))),
         ({"stage": "pixel"}, 100, (Stage("pixel"),)),
-        ({"stage": "adversarial"}, 100, (Stage("adversarial", lr=1e-4),)),
+        ({"stage": "adversarial"}, 100, (Stage("adversarial"),)),
     ],
     ids=str,
 )
 def test_the_stages_follow_from_the_settings(settings: Mapping[str, Any], total: int, expected: tuple[Stage, ...]):
     assert method_of(**settings).stages(total) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "total", "told"),
+    [
+        ({"warm_up": 30}, 100, "stage of 25 steps. Use more --steps, or --set method.warm_up=0 (it is 30)."),
+        ({"stage": "adversarial", "warm_up": 9}, 9, "stage of 9 steps. Use more --steps"),
+        ({}, 1, "the generator would never learn in the adversarial stage of 0 steps."),
+    ],
+)
+def test_a_stage_in_which_the_generator_would_never_learn_is_refused(
+    settings: Mapping[str, Any], total: int, told: str
+):
+    with pytest.raises(ConfigError) as raised:
+        method_of(**settings).stages(total)
+    assert told in str(raised.value)
+
+
+def test_a_warm_up_leaves_batch_norms_alone():
+    norms = {"kind": "srresnet", "filters": 4, "blocks": 1}
+    method = method_of(stage="adversarial", warm_up=2, generator=norms)
+    before = {key: value.clone() for key, value in method.generator.state_dict().items()}
+    engine = Engine(method, adam, CPU, seed=3, stages=method.stages(3))
+    feed = Feed(iter(batches(3)), lambda batch: batch, 1)
+    for _ in range(2):
+        engine.step(feed, 2)
+    assert all(torch.equal(value, before[key]) for key, value in method.generator.state_dict().items())
+    engine.step(feed, 2)
+    assert not torch.equal(method.generator.body.convolve[-1].running_mean, before["body.convolve.2.running_mean"])
+
+
+def test_the_losses_may_ask_for_sharpened_photos_while_the_discriminator_sees_plain_ones():
+    plain, sharp = method_of(stage="pixel"), method_of(stage="pixel", sharpen=True)
+    network = method_of(stage="pixel").generator
+    optimiser = adam(network.parameters())
+    photos = Photos(torch.rand(2, 3, 64, 64, dtype=torch.float64))
+    real, low = photos.real[:, :, 8:-8, 8:-8], imresize(photos.real, (32, 32)).clamp(0, 1)[:, :, 4:-4, 4:-4]
+    low = (low * 255).round() / 255
+    (network(low) - sharpened(real)).abs().mean().backward()
+    optimiser.step()
+    trained(sharp, [photos])
+    trained(plain, [photos])
+    torch.testing.assert_close(weights(sharp.generator), weights(network), rtol=0, atol=1e-12)
+    assert not any(map(torch.equal, weights(plain.generator), weights(sharp.generator)))
+
+
+def test_the_generator_has_the_scale_of_the_method():
+    config = SRGANConfig.model_validate({"scale": 3, "generator": {"kind": "compact", "scale": 1}})
+    assert config.generator.scale == 3
 
 
 def test_without_a_second_stage_there_is_no_discriminator():
@@ -196,6 +250,18 @@ def test_the_same_step_degrades_in_the_same_way_again():
             "an rrdb network enlarges by 2 or 4: set method.scale=4",
         ),
         ({"method": {"adversarial": "wgan-gp"}}, "set method.adversarial=ragan"),
+        (
+            {"method": {"sharpen": True}, "data": {"size": 24}},
+            "sharpening looks 25 px around: set data.size=32 or more",
+        ),
+        (
+            {"method": {"generator": {"kind": "compact", "output_channels": 1}}},
+            "photos are trained on in colour: leave input_channels and output_channels at 3",
+        ),
+        (
+            {"method": {"discriminator": {"kind": "patchgan", "input_channels": 1}}},
+            "photos are trained on in colour: leave input_channels and output_channels at 3",
+        ),
     ],
     ids=str,
 )

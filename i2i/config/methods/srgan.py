@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import model_validator
 
@@ -20,6 +20,8 @@ from i2i.config.networks import (
 from i2i.config.perceptual import PerceptualConfig
 from i2i.config.run import MethodConfig, RunConfig
 
+SMALLEST_SHARPENED = 32  # side of crops that hold the reflection which sharpening needs
+
 
 class SRGANConfig(MethodConfig):
     """Ledig et al. 2017; the built-in loss weights are those of Wang et al. 2018 (ESRGAN)."""
@@ -36,14 +38,36 @@ class SRGANConfig(MethodConfig):
         option="--stage",
     )
     adversarial_share: float = setting(0.25, "share of the steps that the second stage takes", gt=0, lt=1)
-    adversarial_lr: float = setting(1e-4, "learning rate of Adam in the second stage", gt=0)
+    adversarial_rate: float = setting(
+        0.2, "learning rate of the second stage after a first one, as a share of train.lr", gt=0
+    )
     warm_up: int = setting(0, "steps of the second stage in which the discriminator alone learns", ge=0)
     pixel: Literal["l1", "l2"] = setting("l1", "pixel loss: mean absolute or squared difference")
     pixel_weight: float = setting(0.01, "weight of the pixel loss in the second stage; in the first it is 1", ge=0)
     perceptual_weight: float = setting(1.0, "weight of the perceptual loss", ge=0)
     adversarial_weight: float = setting(0.005, "weight of the adversarial loss", gt=0)
+    sharpen: bool = setting(
+        False,
+        "let pixel and perceptual loss ask for sharpened photos (Wang et al. 2021); the discriminator sees plain ones",
+    )
     adversarial: Adversarial = setting("ragan", "adversarial loss")
     perceptual: PerceptualConfig = setting(PerceptualConfig(), "network and layers of the perceptual loss")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _the_generator_has_the_method_s_scale(cls, tables: Any) -> Any:
+        if isinstance(tables, dict) and isinstance(generator := tables.get("generator"), dict):
+            scale = tables.get("scale", cls.model_fields["scale"].default)
+            if not (generator.get("kind") == "rrdb" and scale == 3):
+                return tables | {"generator": generator | {"scale": scale}}
+        return tables
+
+    @model_validator(mode="after")
+    def _photos_have_three_channels(self) -> SRGANConfig:
+        generator, discriminator = self.generator, self.discriminator
+        if (generator.input_channels, generator.output_channels, discriminator.input_channels) != (3, 3, 3):
+            raise ValueError("photos are trained on in colour: leave input_channels and output_channels at 3")
+        return self
 
     @model_validator(mode="after")
     def _the_network_has_this_scale(self) -> SRGANConfig:
@@ -65,6 +89,12 @@ class SRGANRun(RunConfig):
         scale, size = self.method.scale, self.data.size
         if size % scale:
             raise ValueError(f"crops of {size} px cannot be shrunk by {scale}: set data.size={size // scale * scale}")
+        return self
+
+    @model_validator(mode="after")
+    def _crops_can_be_sharpened(self) -> SRGANRun:
+        if self.method.sharpen and self.data.size < SMALLEST_SHARPENED:
+            raise ValueError(f"sharpening looks 25 px around: set data.size={SMALLEST_SHARPENED} or more")
         return self
 
     @model_validator(mode="after")
