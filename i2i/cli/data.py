@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,10 @@ from i2i.cli.console import Console, pass_console
 from i2i.cli.options import json_option, set_option
 from i2i.config.methods import METHODS
 from i2i.errors import UsageError, printable
+
+if TYPE_CHECKING:
+    from i2i.config.data import DataConfig
+    from i2i.data.check import Check
 
 method_option = click.option(
     "--method",
@@ -31,7 +35,7 @@ def data() -> None:
 @method_option
 @click.option("--a", help="Pictures of domain A: a folder or @list.")
 @click.option("--b", help="Pictures of domain B: a folder or @list.")
-@click.option("--size", type=click.IntRange(min=8), help="Side of the crops in pixels.  [default: the training's]")
+@click.option("--size", type=int, help="Side of the crops in pixels.  [default: the training's]")
 @json_option
 @pass_console
 @click.pass_context
@@ -48,22 +52,36 @@ def check(
 
     Exit code 0: no problems. 10: problems were found. 2: DATA cannot be trained on.
     """
-    from i2i.config.data import PhotosConfig, UnpairedConfig
-    from i2i.data.check import check_photos, check_unpaired
+    from i2i.config.layers import Placed, resolve
 
-    given = {"path": folder} | ({"size": size} if size else {})
-    if method == "srgan":
-        if a or b:
-            raise UsageError("--a and --b are for unpaired training.", hint="Give DATA.")
-        found = check_photos(PhotosConfig.model_validate(given))
-    else:
-        found = check_unpaired(UnpairedConfig.model_validate(given | {"a": a, "b": b}))
+    if method == "srgan" and (a or b):
+        raise UsageError("--a and --b are for unpaired training.", hint="Give DATA.")
+    given = {
+        "data.path": Placed(folder, "DATA"),
+        "data.size": Placed(size, "--size"),
+        "data.a": Placed(a, "--a"),
+        "data.b": Placed(b, "--b"),
+    }
+    layer = {key: placed for key, placed in given.items() if placed.value is not None}
+    found = _checked(resolve(method, "default", [layer]).config.data)
     if console.json:
         console.document(found.to_json())
     else:
         for line in found.lines():
             console.result(printable(line))
     context.exit(10 if found.has_problems else 0)
+
+
+def _checked(settings: DataConfig) -> Check:
+    from i2i.config.data import PhotosConfig, UnpairedConfig
+    from i2i.data.check import check_photos, check_unpaired
+
+    match settings:
+        case PhotosConfig():
+            return check_photos(settings)
+        case UnpairedConfig():
+            return check_unpaired(settings)
+    raise TypeError(f"nothing checks {type(settings).__name__}")
 
 
 @data.command()
@@ -89,12 +107,23 @@ def preview(console: Console, /, folder: str, output: Path, method: str, **asked
 
     if output.suffix.lower() not in SUFFIXES:
         raise UsageError("the sheet is a picture: its name ends in .png or .jpg.", where=output)
+    if output.exists():
+        raise UsageError("the output is there already.", where=output, hint="Choose another name.")
     layers = [*map(file_layer, map(Path, asked["files"])), assignment_layer(asked["assignments"])]
     layers.append({"data.path": Placed(folder, "DATA")})
     resolved = resolve(method, asked["preset"], layers)
+    _refuse_among_the_pictures(output, resolved.config.data)
 
     from i2i.images.files import write
     from i2i.preview import preview as draw
 
     write(draw(resolved.config, rows=asked["rows"], draws=asked["draws"]), output)
     console.result(printable(str(output)))
+
+
+def _refuse_among_the_pictures(output: Path, settings: DataConfig) -> None:
+    """The next training would learn from the sheet. Raises UsageError."""
+    for folder in settings.model_dump(include={"path", "a", "b"}, exclude_none=True).values():
+        if output.resolve().is_relative_to(Path(folder).resolve()):
+            what = f"the sheet would lie among the training pictures of {folder}."
+            raise UsageError(what, where=output, hint="Write it elsewhere.")

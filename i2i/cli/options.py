@@ -56,7 +56,7 @@ set_option = click.option(
     "assignments",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Any setting by its dotted name, such as --set method.cycle_a=5. Repeatable.",
+    help="Any setting by its dotted name, such as --set train.lr=1e-4. Repeatable.",
 )
 
 

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Train {method}: {text}.
 
-DATA is the folder of the training pictures; `i2i data check DATA` tells what is found in it.
+DATA is the folder of the training pictures; `i2i data check DATA --method {method}` tells what is found in it.
 Settings: built-in values < --preset < --config files < I2I_DEVICE < --set < the options below."""
+
+PRESET_TEXTS = {"paper": "as published", "finetune": "from a trained model to your photos"}
 
 
 def method_command(method: str) -> click.Command:
@@ -38,7 +40,7 @@ def method_command(method: str) -> click.Command:
     from i2i.config.layers import presets, resolve
     from i2i.config.toml import flatten
 
-    @click.command(method, help=DESCRIPTION.format(method=method, text=METHODS[method][1]))
+    @click.command(method, help=DESCRIPTION.format(method=method, text=METHODS[method].text))
     @click.argument("data", required=False, type=click.Path())
     @click.option(
         "-o",
@@ -52,7 +54,7 @@ def method_command(method: str) -> click.Command:
         type=click.Choice(presets(method)),
         default="default",
         show_default=True,
-        help="paper: as published.",
+        help=_preset_help(presets(method)),
     )
     @click.option("--config", "files", multiple=True, type=click.Path(), metavar="TOML", help="Settings. Repeatable.")
     @set_option
@@ -74,10 +76,14 @@ def method_command(method: str) -> click.Command:
 
 train = LazyGroup(
     "train",
-    texts={name: f"{text[:1].upper()}{text[1:]}." for name, (_, text) in METHODS.items()},
+    texts={name: f"{entry.text[:1].upper()}{entry.text[1:]}." for name, entry in METHODS.items()},
     load=method_command,
     help="Train a model of your own from folders of pictures.",
 )
+
+
+def _preset_help(names: list[str]) -> str:
+    return "; ".join(f"{name}: {text}" for name, text in PRESET_TEXTS.items() if name in names) + "."
 
 
 def _train(method: str, context: click.Context, console: Console) -> None:
@@ -91,7 +97,7 @@ def _train(method: str, context: click.Context, console: Console) -> None:
     if resolved.config.train.init:
         from i2i.models.ancestor import ancestor_layer
 
-        ancestor = ancestor_layer(resolved.config.train.init, resolved.origins["train.init"])
+        ancestor = ancestor_layer(resolved.config.train.init, resolved.origins["train.init"], method)
         resolved = resolve(method, asked["preset"], [ancestor, *layers])
     if asked["print_config"]:
         console.result(annotate(resolved.config, resolved.origins, f"i2i {__version__}\n{console.command}"))

@@ -17,7 +17,14 @@ BOUNDS = {
     "less_than": ("less than", "lt"),
     "less_than_equal": ("at most", "le"),
 }
-TYPES = {"int": "a whole number", "float": "a number", "finite": "a finite number", "bool": "true or false"}
+TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "finite": "a finite number",
+    "bool": "true or false",
+    "dict": "a table",
+    "tuple": "a list",
+}
 
 
 def explain(
@@ -125,8 +132,10 @@ def _wrong(key: str, problem: ErrorDetails) -> str:
         return f"{key} must be {_plain(context['expected'])}, not {_shown(value)}."
     if kind == "union_tag_invalid":
         return f"{key} must be one of {_plain(context['expected_tags'])}, not '{context['tag']}'."
-    if kind == "union_tag_not_found":
+    if kind in ("union_tag_not_found", "missing"):
         return f"{key} is missing."
+    if kind == "too_long":
+        return f"{key} must have at most {context['max_length']} values, not {_shown(value)}."
     if kind == "value_error":
         return f"{key}: {context['error']}." if key else f"{context['error']}."
     if kind == "string_type":

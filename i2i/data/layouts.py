@@ -93,9 +93,10 @@ def find_photos(path: Path) -> Domain:
 
 
 def find_validation_photos(path: Path) -> Domain | None:
-    """The photos of the folder's `val`; None where there is none. Raises DataError."""
+    """The photos of the folder's `val`; None where there is none, or none in it. Raises DataError."""
     inner = [folder for folder in _folders(path) if folder.name.lower() == "val"]
-    return _folder(inner[0], _label(path, inner[0])) if inner else None
+    names = _picture_names(inner[0]) if inner else []
+    return _domain(_label(path, inner[0]), inner[0], names) if names else None
 
 
 def all_photos(path: Path) -> Domain:

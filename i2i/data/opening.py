@@ -204,7 +204,7 @@ def open_photos(
     train = PhotoCrops(_photos(domain, part.train), config, margin)
     sheet = PhotoCrops(_photos(part.val_domain, part.val), config, margin) if part.val.pictures else train
     return PhotosData(
-        train, sheet, scans, _photo_summary(part, scans, val), _photo_notes(part, config, previous, scans)
+        train, sheet, scans, _photo_summary(part, scans, val), _photo_notes(part, train.side, previous, scans)
     )
 
 
@@ -234,13 +234,12 @@ def _photo_summary(part: _Part, scans: PhotoScans, val: Domain | None) -> str:
     return ", ".join(parts)
 
 
-def _photo_notes(part: _Part, config: PhotosConfig, previous: PhotoScans | None, scans: PhotoScans) -> tuple[str, ...]:
+def _photo_notes(part: _Part, side: int, previous: PhotoScans | None, scans: PhotoScans) -> tuple[str, ...]:
     notes = []
-    if small := sum(picture.short_side < config.size for picture in part.train.pictures):
+    if small := sum(picture.short_side < side for picture in part.train.pictures):
         are = "photo is" if small == 1 else "photos are"
         notes.append(
-            f"{small} {are} smaller than the crop of {config.size}x{config.size} and {are.split()[1]} continued by "
-            "the mirror image"
+            f"{small} {are} smaller than the crop of {side}x{side} and {are.split()[1]} continued by the mirror image"
         )
     changed = _changed(part.domain, previous.photos, scans.photos) if previous else None
     return (*notes, changed) if changed else tuple(notes)

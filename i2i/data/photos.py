@@ -33,8 +33,8 @@ class PhotoCrops:
     """Square RGB crops with sides of `size` + 2 `margin`; photos that are smaller are continued by their mirror image.
 
     An epoch takes `crops` crops of each photo. As many photos as fit into the cache take turns until all of their crops
-    are taken, so that each is decoded once an epoch. `failed` holds, by file, why a file that could be read before
-    cannot be read now.
+    are taken, so that each loader process, which has a cache of its own, decodes each once an epoch. `failed` holds,
+    by file, why a file that could be read before cannot be read now.
     """
 
     batch = Photos

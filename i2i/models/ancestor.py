@@ -5,20 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 from i2i.config.layers import Layer, Placed
+from i2i.config.methods import METHODS
 from i2i.config.networks import NetworkConfig, ResNetConfig
 from i2i.config.toml import flatten
+from i2i.errors import ConfigError
 from i2i.models.info import ModelInfo, read_info
 from i2i.models.shipped import resolve
 
 
-def ancestor_layer(model: str, origin: str) -> Layer:
+def ancestor_layer(model: str, origin: str, method: str) -> Layer:
     """The network settings of a model file, run or shipped model as a layer: nobody repeats them after `--init`.
 
-    `origin` says where the model was asked for. Raises UsageError for an unknown model, ModelError for a file that
-    cannot be used.
+    `origin` says where the model was asked for, `method` what is trained. Raises UsageError for an unknown model,
+    ConfigError for one of another task, ModelError for a file that cannot be used.
     """
     path = resolve(model)
-    settings = _generator_settings(read_info(path))
+    info = read_info(path)
+    if info.task != METHODS[method].task:
+        what = f"{model} is a model to {info.task} pictures, and {method} learns to {METHODS[method].task} them."
+        raise ConfigError(what, where=origin, hint="Name a model of the same task.")
+    settings = _generator_settings(info)
     beside = discriminators_beside(path)
     if beside:
         first = next(iter(read_info(beside).networks.values()))

@@ -70,6 +70,7 @@ def upscaler(state: State, path: Path) -> tuple[str, Config, Network] | None:
     try:
         ours, unexpected = _renamed(state, layout.names(state))
         config = layout.settings(ours)
+        _refuse_other_channels(config)
         with torch.device("meta"):  # only what fits the file's own tensors is worth memory
             network = build(config)
         network.load_state_dict(_fitted(network, ours, unexpected), assign=True)
@@ -105,6 +106,13 @@ def _renamed(state: State, names: Names) -> tuple[dict[str, Tensor], list[str]]:
             twice.append(key)
         ours.setdefault(name, tensor)
     return ours, twice
+
+
+def _refuse_other_channels(config: Config) -> None:
+    """Pictures are gray or in colour. Raises MisfitError for a network of anything else."""
+    if not {config.input_channels, config.output_channels} <= {1, 3}:
+        theirs = f"takes {config.input_channels} channels and makes {config.output_channels}"
+        raise MisfitError(f"that {theirs}; i2i's takes and makes 1 or 3")
 
 
 def _fitted(network: Network, ours: State, unexpected: list[str]) -> dict[str, Tensor]:

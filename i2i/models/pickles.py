@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import re
 import zipfile
@@ -38,12 +39,13 @@ def read_in_child(path: Path) -> dict[str, Tensor]:
     Raises ModelError as `dense_tensors` does, and when the child dies.
     """
     with TemporaryDirectory(prefix="i2i-") as folder:
-        tensors, refusal = Path(folder, "tensors.safetensors"), Path(folder, "refusal.txt")
+        tensors, refusal = Path(folder, "tensors.safetensors"), Path(folder, "refusal.json")
         child = multiprocessing.get_context("spawn").Process(target=_child, args=(path, tensors, refusal))
         child.start()
         child.join()
         if refusal.is_file():
-            raise ModelError(refusal.read_text("utf-8"), where=path, hint=ASK)
+            what, hint = json.loads(refusal.read_text("utf-8"))
+            raise ModelError(what, where=path, hint=hint)
         if child.exitcode != 0:
             raise ModelError(f"its reader died (exit status {child.exitcode}).", where=path, hint=ASK)
         return load_file(tensors)
@@ -53,7 +55,7 @@ def _child(path: Path, tensors: Path, refusal: Path) -> None:
     try:
         save_file(dense_tensors(path), tensors)
     except ModelError as error:
-        refusal.write_text(error.what, "utf-8")
+        refusal.write_text(json.dumps([error.what, error.hint]), "utf-8")
 
 
 def dense_tensors(path: Path) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from i2i.cli.data import data
-from i2i.errors import DataError
+from i2i.errors import ConfigError, DataError, UsageError
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def call(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(data, ["check", *map(str, arguments)])
+def call(*arguments: str | Path, command: str = "check") -> Result:
+    return CliRunner().invoke(data, [command, *map(str, arguments)])
 
 
 def test_a_clean_set_ends_with_0(folder: Path) -> None:
@@ -58,3 +58,56 @@ def test_what_is_no_data_set_is_an_error_of_code_2(tmp_path: Path) -> None:
 def test_a_line_end_in_a_name_cannot_forge_a_line(folder: Path) -> None:
     (folder / "A" / "x\nno problems found.jpg").write_bytes(b"")
     assert "unreadable: A/x\\nno problems found.jpg: the file is empty." in call(folder, "--size", "32").stdout
+
+
+@pytest.mark.parametrize(
+    ("method", "size", "text"),
+    [
+        ("srgan", "8", "--size: data.size must be at least 16, not 8."),
+        ("cyclegan", "0", "--size: data.size must be at least 8, not 0."),
+        ("srgan", "50", "crops of 50 px cannot be shrunk by 4: set data.size=48."),
+    ],
+)
+def test_a_wrong_size_is_one_line(folder: Path, method: str, size: str, text: str) -> None:
+    error = call(folder, "--method", method, "--size", size).exception
+    assert isinstance(error, ConfigError)
+    assert str(error) == text
+
+
+def test_photos_beside_an_empty_validation_folder_have_no_problems(folder: Path) -> None:
+    (folder / "val").mkdir()
+    result = call(folder, "--method", "srgan", "--size", "32")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        f"{folder}: 2 pictures  ·  smallest 40x40, median 40x40, largest 40x40  ·  PNG 2",
+        "no problems found",
+    ]
+
+
+@pytest.mark.parametrize("name", ["sheet.png", "A/sheet.png", "A/../B/sheet.jpg"])
+def test_a_sheet_does_not_get_among_the_training_pictures(folder: Path, name: str) -> None:
+    error = call(folder, "-o", folder / name, command="preview").exception
+    assert isinstance(error, UsageError)
+    assert str(error) == (
+        f"{folder / name}: the sheet would lie among the training pictures of {folder}. Write it elsewhere."
+    )
+    assert not (folder / name).exists()
+
+
+def test_a_sheet_does_not_get_among_pictures_that_a_setting_names(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    data_folder = tmp_path_factory.mktemp("data")
+    named = ["--set", f"data.a={folder / 'A'}", "--set", f"data.b={folder / 'B'}"]
+    error = call(data_folder, "-o", folder / "B" / "sheet.png", *named, command="preview").exception
+    assert isinstance(error, UsageError)
+    assert f"the sheet would lie among the training pictures of {folder / 'B'}." in str(error)
+
+
+def test_a_sheet_never_takes_the_place_of_a_file(folder: Path) -> None:
+    photo = folder / "A" / "1.png"
+    before = photo.read_bytes()
+    error = call(folder / "B", "-o", photo, command="preview").exception
+    assert isinstance(error, UsageError)
+    assert str(error) == f"{photo}: the output is there already. Choose another name."
+    assert photo.read_bytes() == before

@@ -153,6 +153,29 @@ def test_what_cannot_be_trained_is_refused(library: Library, said, arguments: li
     assert not library.calls
 
 
+def test_a_model_of_another_task_is_refused_in_one_line(library: Library, said, tiny_model: Path):
+    assert said("train", "srgan", "horses", "--init", str(tiny_model)) == (
+        f"i2i: --init: {tiny_model} is a model to translate pictures, and srgan learns to upscale them. "
+        "Name a model of the same task.\n"
+    )
+    assert not library.calls
+
+
+@pytest.mark.parametrize(
+    ("method", "presets"),
+    [
+        ("cyclegan", "paper: as published. [default: default]"),
+        ("srgan", "paper: as published; finetune: from a trained model to your photos. [default: default]"),
+    ],
+)
+def test_the_help_tells_what_is_true_of_the_method(said, method: str, presets: str):
+    text = " ".join(said("train", method, "--help", code=0).split())
+    assert f"`i2i data check DATA --method {method}` tells what is found in it." in text
+    assert presets in text
+    assert "such as --set train.lr=1e-4." in text
+    assert "Samples in a step: pictures of each domain, or crops." in text
+
+
 def test_a_training_that_exists_is_not_touched(library: Library, said):
     Path("run").mkdir()
     Path("run/config.toml").touch()

@@ -146,6 +146,25 @@ def test_a_wrong_value_is_told_in_our_words(assignment: str, text: str):
     assert refusal(assignment) == f"--set: {text}"
 
 
+@pytest.mark.parametrize(
+    ("assignment", "text"),
+    [
+        ("method.perceptual.layers=3", "--set: method.perceptual.layers must be a table, not 3."),
+        ("method.degradation.final_kernel=7", "--set: method.degradation.final_kernel must be a list, not 7."),
+        ("method.degradation.final_kernel=[7]", "method.degradation.final_kernel.1 is missing."),
+        (
+            "method.degradation.final_kernel=[7, 9, 11]",
+            "--set: method.degradation.final_kernel must have at most 2 values, not [7, 9, 11].",
+        ),
+    ],
+)
+def test_what_is_no_table_or_no_list_of_that_length_is_told(assignment: str, text: str):
+    layer = assignment_layer(["method.degradation.kind=second-order", assignment])
+    with pytest.raises(ConfigError) as caught:
+        resolve("srgan", "default", [layer])
+    assert str(caught.value) == text
+
+
 def test_settings_that_contradict_each_other_are_told():
     assert refusal("method.channels_a=1") == (
         "method: the identity loss needs equal channels in A and B: set method.identity=0."

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from i2i.data.layouts import find_role, find_training, find_validation
+from i2i.data.layouts import find_photos, find_role, find_training, find_validation, find_validation_photos
 from i2i.errors import DataError
 
 
@@ -133,3 +133,13 @@ def test_a_validation_folder_may_have_any_layout(tmp_path: Path) -> None:
     assert find_validation(tmp_path / "two").a.label == "testA"
     with pytest.raises(DataError, match="1 image and no folders"):
         find_validation(tmp_path / "three")
+
+
+def test_a_validation_folder_without_photos_is_none(tmp_path: Path) -> None:
+    touch(tmp_path, "1.jpg", "val/notes.txt")
+    assert find_validation_photos(tmp_path) is None
+    assert find_photos(tmp_path).names == ("1.jpg",)
+    touch(tmp_path, "val/2.jpg")
+    found = find_validation_photos(tmp_path)
+    assert found is not None
+    assert (found.label, found.names) == ("val", ("2.jpg",))

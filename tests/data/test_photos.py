@@ -187,6 +187,21 @@ def test_small_photos_are_told(draw: Draw, tmp_path: Path):
     )
 
 
+def test_photos_are_small_beside_the_side_that_is_cut_margin_and_all(draw: Draw, tmp_path: Path):
+    draw("a.png", width=23, height=40)
+    draw("b.png", width=24, height=40)
+    assert open_photos(config(tmp_path), margin=4).notes == (
+        "1 photo is smaller than the crop of 24x24 and is continued by the mirror image",
+    )
+    assert open_photos(config(tmp_path)).notes == ()
+
+
+def test_an_empty_validation_folder_counts_as_none(draw: Draw, tmp_path: Path):
+    draw("a.png")
+    (tmp_path / "val").mkdir()
+    assert open_photos(config(tmp_path)).summary == "1 photos, 0.0 megapixels, smallest 40x30, none held out"
+
+
 def test_a_change_since_the_start_is_told(draw: Draw, tmp_path: Path):
     draw("a.png")
     stored = PhotoScans.from_json(json.loads(json.dumps(open_photos(config(tmp_path)).scans.to_json())))

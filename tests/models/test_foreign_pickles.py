@@ -65,6 +65,16 @@ def test_anything_but_dense_tensors_is_refused(tmp_path: Path, content: object, 
         dense_tensors(tmp_path / "x.pth")
 
 
+def test_the_hint_of_a_refusal_comes_back_from_the_child(tmp_path: Path):
+    path = tmp_path / "training.pth"
+    torch.save({"epoch": 3}, path)
+    with pytest.raises(ModelError) as caught:
+        read_in_child(path)
+    assert str(caught.value) == (
+        f"{path}: is no state dict: no tensors, but 'epoch'. Save the network's state_dict() alone."
+    )
+
+
 def test_damage_is_one_line(tmp_path: Path):
     path = tmp_path / "x.pth"
     torch.save({"x": torch.zeros(1000)}, path)

@@ -81,7 +81,7 @@ def test_rrdb_of_two_blocks_of_8_and_4_channels_in_every_layout_and_scale(layout
 
 
 def test_rrdb_of_gray_pictures_and_of_gray_to_colour():
-    for channels, outputs in ((1, 1), (1, 3), (4, 3)):
+    for channels, outputs in ((1, 1), (1, 3)):
         network = trained(RRDBConfig(blocks=1, filters=6, growth=3, input_channels=channels, output_channels=outputs))
         assert_imported(dict(network.state_dict()), network, "RRDB, scale 4")
 
@@ -277,6 +277,29 @@ def test_what_does_not_fit_is_named(change: dict[str, Tensor | None], told: str)
         recognise({key: tensor for key, tensor in state.items() if tensor is not None}, HERE)
     assert str(caught.value).startswith("x.pth: is Compact ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (
+            CompactConfig(filters=4, convolutions=0, input_channels=4, output_channels=4),
+            "Compact that takes 4 channels and makes 4",
+        ),
+        (RRDBConfig(filters=4, growth=2, blocks=1, input_channels=4), "RRDB that takes 4 channels and makes 3"),
+        (
+            SRResNetConfig(filters=4, blocks=1, norm="none", output_channels=2),
+            "MSRResNet that takes 3 channels and makes 2",
+        ),
+    ],
+)
+def test_networks_of_2_or_4_channels_are_refused(config: CompactConfig | RRDBConfig | SRResNetConfig, told: str):
+    state = dict(trained(config).state_dict())
+    if isinstance(config, SRResNetConfig):
+        state = msrresnet(state, *MSRRESNET_LAYOUTS["esrgan"])
+    with pytest.raises(ModelError) as caught:
+        recognise(state, HERE)
+    assert str(caught.value) == f"x.pth: is {told}; i2i's takes and makes 1 or 3."
 
 
 def test_two_names_of_one_tensor_are_not_confused():

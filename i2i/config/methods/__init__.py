@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from i2i.errors import UsageError
 
 if TYPE_CHECKING:
     from i2i.config.run import RunConfig
 
-# name -> (module: class, one line of help)
+
+class MethodEntry(NamedTuple):
+    """What is told of a method before its configuration is imported: `run` is module:class, `text` a line of help."""
+
+    run: str
+    task: Literal["translate", "upscale"]
+    text: str
+
+
 METHODS = {
-    "cyclegan": ("i2i.config.methods.cyclegan:CycleGANRun", "two folders of unrelated pictures, both directions"),
-    "srgan": ("i2i.config.methods.srgan:SRGANRun", "one folder of photos, to enlarge others like them"),
+    "cyclegan": MethodEntry(
+        "i2i.config.methods.cyclegan:CycleGANRun", "translate", "two folders of unrelated pictures, both directions"
+    ),
+    "srgan": MethodEntry(
+        "i2i.config.methods.srgan:SRGANRun", "upscale", "one folder of photos, to enlarge others like them"
+    ),
 }
 
 
@@ -21,5 +33,5 @@ def run_class(method: str) -> type[RunConfig]:
     """The run configuration of a method. Raises UsageError for a name that is none."""
     if method not in METHODS:
         raise UsageError(f"no method '{method}'.", hint=f"Methods: {', '.join(METHODS)}.")
-    module, name = METHODS[method][0].split(":")
+    module, name = METHODS[method].run.split(":")
     return getattr(import_module(module), name)

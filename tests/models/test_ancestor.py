@@ -1,0 +1,54 @@
+"""What a training takes over from a model, and which models it does not begin at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from i2i.config.methods import METHODS
+from i2i.config.networks import CompactConfig
+from i2i.errors import ConfigError
+from i2i.methods.cyclegan import CycleGAN
+from i2i.methods.srgan import SRGAN
+from i2i.models.ancestor import ancestor_layer
+from i2i.models.modelfile import ModelInfo, save_model
+from i2i.networks.build import build
+
+
+@pytest.fixture
+def enlarger(tmp_path: Path) -> Path:
+    config = CompactConfig(filters=4, convolutions=0, scale=3)
+    path = tmp_path / "big.safetensors"
+    info = ModelInfo(task="upscale", directions=("up",), networks={"up": config})
+    save_model(path, {"up": build(config)}, info, half=False)
+    return path
+
+
+def test_methods_are_listed_with_the_task_that_their_models_get():
+    assert {name: entry.task for name, entry in METHODS.items()} == {"cyclegan": CycleGAN.task, "srgan": SRGAN.task}
+
+
+def test_the_network_and_its_scale_come_along(enlarger: Path):
+    layer = ancestor_layer(str(enlarger), "--init", "srgan")
+    assert {placed.origin for placed in layer.values()} == {f"{enlarger} (--init)"}
+    values = {key: placed.value for key, placed in layer.items()}
+    assert (values["method.scale"], values["method.generator.kind"], values["method.generator.filters"]) == (
+        3,
+        "compact",
+        4,
+    )
+
+
+def test_a_model_that_enlarges_is_no_beginning_for_a_translation(enlarger: Path):
+    with pytest.raises(ConfigError) as caught:
+        ancestor_layer(str(enlarger), "run.toml:3", "cyclegan")
+    assert str(caught.value) == (
+        f"run.toml:3: {enlarger} is a model to upscale pictures, and cyclegan learns to translate them. "
+        "Name a model of the same task."
+    )
+
+
+def test_a_model_that_translates_is_no_beginning_for_an_enlargement(tiny_model: Path):
+    with pytest.raises(ConfigError, match="is a model to translate pictures, and srgan learns to upscale them"):
+        ancestor_layer(str(tiny_model), "--init", "srgan")
