@@ -26,7 +26,8 @@ from PIL import Image
 
 from i2i.evaluation.pairs import pair_up
 from i2i.evaluation.restoration import measure
-from i2i.images.files import read
+from i2i.images.files import read, read_size
+from i2i.images.limits import Limits
 from i2i.inference.translator import Translator, load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -72,11 +73,10 @@ def enlarge_large(model: str, photo: Path, megapixels: float) -> dict[str, Any]:
         start = time.perf_counter()
         subprocess.run([*command, "-o", str(folder / "out.jpg"), "-m", model, "-q"], check=True, cwd=ROOT)
         seconds = time.perf_counter() - start
-        with Image.open(folder / "out.jpg") as made:
-            size = f"{made.width}x{made.height}"
+        width, height = read_size(folder / "out.jpg", Limits(max_pixels=10**9))
     unit = 1 if sys.platform == "darwin" else 1024  # kilobytes, but bytes on macOS
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
-    return {"model": model, "megapixels": megapixels, "result": size, "seconds": round(seconds), "peak_bytes": peak}
+    return {"model": model, "megapixels": megapixels, "result": f"{width}x{height}", "seconds": round(seconds), "peak_bytes": peak}
 
 
 def table(rows: list[dict[str, Any]]) -> str:
