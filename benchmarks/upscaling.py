@@ -76,7 +76,8 @@ def enlarge_large(model: str, photo: Path, megapixels: float) -> dict[str, Any]:
         width, height = read_size(folder / "out.jpg", Limits(max_pixels=10**9))
     unit = 1 if sys.platform == "darwin" else 1024  # kilobytes, but bytes on macOS
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
-    return {"model": model, "megapixels": megapixels, "result": f"{width}x{height}", "seconds": round(seconds), "peak_bytes": peak}
+    row = {"model": model, "megapixels": megapixels, "result": f"{width}x{height}"}
+    return row | {"seconds": round(seconds), "peak_bytes": peak}
 
 
 def table(rows: list[dict[str, Any]]) -> str:
