@@ -166,5 +166,6 @@ def _next_run(method: str, folder: str) -> Path:
 
 def _next_steps(method: str, run: Path) -> str:
     model = printable(shlex.quote(str(run)))
-    use = f"upscale FOLDER -o OUT --model {model}" if method == "srgan" else f"translate {model} FOLDER -o OUT"
+    task = METHODS[method].task
+    use = f"upscale FOLDER -o OUT --model {model}" if task == "upscale" else f"translate {model} FOLDER -o OUT"
     return f"Done. Next:\n  i2i {use}\n  i2i models info {model}\n  i2i resume {model} --steps MORE"

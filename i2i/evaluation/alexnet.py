@@ -14,10 +14,8 @@ from torch import Tensor
 
 from i2i.errors import ModelError
 from i2i.images.picture import Pixels
+from i2i.losses.perceptual import IMAGENET_DEVIATION, IMAGENET_MEAN
 from i2i.models.pickles import dense_tensors
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 
 class Layer(NamedTuple):
