@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from i2i.config.base import Settings, setting
 
 Norm = Literal["instance", "batch", "none"]
 Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
+LABELS = "classes of the label maps that are its input, pixels being class numbers; 0: its input is a picture"
+
+
+def check_labels(labels: int, input_channels: int) -> None:
+    """Raises ValueError where a label map would have colours."""
+    if labels and input_channels != 1:
+        raise ValueError("a label map has one channel: set input_channels=1")
 
 
 class NetworkConfig(Settings):
@@ -33,6 +40,12 @@ class ResNetConfig(NetworkConfig):
         "transposed", "transposed convolution (published) or nearest x2 then convolution (no checkerboard)"
     )
     dropout: float = setting(0.0, "dropout probability inside the residual blocks", ge=0, lt=1)
+    labels: int = setting(0, LABELS, ge=0, le=256)
+
+    @model_validator(mode="after")
+    def _label_maps_have_one_channel(self) -> ResNetConfig:
+        check_labels(self.labels, self.input_channels)
+        return self
 
     @property
     def scale(self) -> int:
@@ -64,6 +77,12 @@ class UNetConfig(NetworkConfig):
     dropout_at: Literal["paper", "pytorch"] = setting(
         "paper", "levels with dropout: the innermost three, or as in the authors' PyTorch code"
     )
+    labels: int = setting(0, LABELS, ge=0, le=256)
+
+    @model_validator(mode="after")
+    def _label_maps_have_one_channel(self) -> UNetConfig:
+        check_labels(self.labels, self.input_channels)
+        return self
 
     @property
     def scale(self) -> int:
@@ -129,6 +148,15 @@ class PixelConfig(NetworkConfig):
     norm: Norm = setting("instance", "normalisation after the inner convolution")
 
 
+class MultiScaleConfig(NetworkConfig):
+    """Discriminator that judges patches of the picture, its half and its quarter (Wang et al. 2018, pix2pixHD)."""
+
+    kind: Literal["multiscale"] = setting("multiscale", "which discriminator")
+    input_channels: int = setting(3, "channels of the judged picture", ge=1)
+    filters: int = setting(64, "channels after the first convolution of each scale", ge=1)
+    scales: int = setting(2, "scales, each half of the one before: 2, or 3 for pictures of 2048 px", ge=1, le=3)
+
+
 class SRGANDiscriminatorConfig(NetworkConfig):
     """Discriminator with one verdict for each picture (Ledig et al. 2017)."""
 
@@ -148,12 +176,16 @@ class UNetDiscriminatorConfig(NetworkConfig):
 
 
 Generator = ResNetConfig
+PairedGenerator = Annotated[UNetConfig | ResNetConfig, Field(discriminator="kind")]
 Upscaler = Annotated[CompactConfig | SPANConfig | SRResNetConfig | RRDBConfig, Field(discriminator="kind")]
 GeneratorConfig = ResNetConfig | CompactConfig | UNetConfig | SRResNetConfig | RRDBConfig | SPANConfig
 GENERATORS = (ResNetConfig, CompactConfig, UNetConfig, SRResNetConfig, RRDBConfig, SPANConfig)
 Discriminator = Annotated[PatchGANConfig | PixelConfig, Field(discriminator="kind")]
+PairedDiscriminator = Annotated[PatchGANConfig | PixelConfig | MultiScaleConfig, Field(discriminator="kind")]
 UpscalingDiscriminator = Annotated[
     UNetDiscriminatorConfig | SRGANDiscriminatorConfig | PatchGANConfig, Field(discriminator="kind")
 ]
-DiscriminatorConfig = PatchGANConfig | PixelConfig | SRGANDiscriminatorConfig | UNetDiscriminatorConfig
+DiscriminatorConfig = (
+    PatchGANConfig | PixelConfig | MultiScaleConfig | SRGANDiscriminatorConfig | UNetDiscriminatorConfig
+)
 Network = Annotated[GeneratorConfig | DiscriminatorConfig, Field(discriminator="kind")]

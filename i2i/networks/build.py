@@ -8,6 +8,7 @@ from i2i.config.networks import (
     CompactConfig,
     DiscriminatorConfig,
     GeneratorConfig,
+    MultiScaleConfig,
     PatchGANConfig,
     PixelConfig,
     ResNetConfig,
@@ -19,6 +20,7 @@ from i2i.config.networks import (
     UNetDiscriminatorConfig,
 )
 from i2i.networks.compact import CompactGenerator
+from i2i.networks.multiscale import MultiScaleDiscriminator
 from i2i.networks.patchgan import PatchGAN, PixelDiscriminator
 from i2i.networks.resnet import ResNetGenerator
 from i2i.networks.rrdb import RRDBGenerator
@@ -29,7 +31,8 @@ from i2i.networks.unet import UNetGenerator
 from i2i.networks.unet_discriminator import UNetDiscriminator
 
 AnyGenerator = ResNetGenerator | CompactGenerator | UNetGenerator | SRResNetGenerator | RRDBGenerator | SPANGenerator
-AnyDiscriminator = PatchGAN | PixelDiscriminator | SRGANDiscriminator | UNetDiscriminator
+AnyPairedDiscriminator = PatchGAN | PixelDiscriminator | MultiScaleDiscriminator  # each has `judge`
+AnyDiscriminator = AnyPairedDiscriminator | SRGANDiscriminator | UNetDiscriminator
 AnyNetwork = AnyGenerator | AnyDiscriminator
 
 
@@ -45,6 +48,8 @@ def build(config: SRResNetConfig) -> SRResNetGenerator: ...
 def build(config: RRDBConfig) -> RRDBGenerator: ...
 @overload
 def build(config: SPANConfig) -> SPANGenerator: ...
+@overload
+def build(config: PatchGANConfig | PixelConfig | MultiScaleConfig) -> AnyPairedDiscriminator: ...
 @overload
 def build(config: DiscriminatorConfig) -> AnyDiscriminator: ...
 def build(config: GeneratorConfig | DiscriminatorConfig) -> AnyNetwork:
@@ -66,6 +71,8 @@ def build(config: GeneratorConfig | DiscriminatorConfig) -> AnyNetwork:
             return PatchGAN(config)
         case PixelConfig():
             return PixelDiscriminator(config)
+        case MultiScaleConfig():
+            return MultiScaleDiscriminator(config)
         case SRGANDiscriminatorConfig():
             return SRGANDiscriminator(config)
         case UNetDiscriminatorConfig():

@@ -10,6 +10,7 @@ from math import ceil
 import torch
 from torch import nn
 
+from i2i.networks.labels import OneHot
 from i2i.networks.norm import FixedNorm, PictureNorm
 
 POINTWISE = (
@@ -21,6 +22,7 @@ POINTWISE = (
     nn.Dropout,
     nn.BatchNorm2d,  # evaluated, by running statistics
     FixedNorm,
+    OneHot,
     PictureNorm,  # by statistics that do not depend on where they are used
 )
 PADDINGS = (nn.ReflectionPad2d, nn.ReplicationPad2d, nn.ZeroPad2d)
@@ -66,6 +68,8 @@ def _channels(layer: nn.Module, given: Fraction) -> tuple[Fraction, Fraction]:
     match layer:
         case nn.Conv2d() | nn.ConvTranspose2d():
             return Fraction(layer.in_channels), Fraction(layer.out_channels)
+        case OneHot():
+            return given, Fraction(layer.classes)
         case nn.PixelShuffle():
             return given, given / layer.upscale_factor**2
         case nn.PixelUnshuffle():

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
 from torch import Tensor, nn
 
-from i2i.config.networks import PatchGANConfig, PixelConfig
+from i2i.config.networks import Norm, PatchGANConfig, PixelConfig
 from i2i.networks.base import Network
 from i2i.networks.initial import initialise
 from i2i.networks.norm import needs_bias, norm
+
+
+class Verdict(NamedTuple):
+    """What a discriminator of one scale says, and what it says it from."""
+
+    logits: Tensor  # (N, 1, h, w)
+    features: tuple[Tensor, ...]  # activations of its hidden layers, from the first on: (N, C, h, w) each
 
 
 class PatchGAN(Network):
@@ -18,26 +29,8 @@ class PatchGAN(Network):
     def __init__(self, config: PatchGANConfig) -> None:
         super().__init__()
         self.config = config
-        pad, filters = config.padding, config.filters
-        widths = [filters * min(2**k, 8) for k in range(config.layers + 1)]
-        layers: list[nn.Module] = [
-            nn.Conv2d(config.input_channels, filters, 4, stride=2, padding=pad),
-            nn.LeakyReLU(0.2, inplace=True),
-        ]
-        for k in range(1, config.layers + 1):
-            layers += [
-                nn.Conv2d(
-                    widths[k - 1],
-                    widths[k],
-                    4,
-                    stride=2 if k < config.layers else 1,
-                    padding=pad,
-                    bias=needs_bias(config.norm),
-                ),
-                norm(config.norm, widths[k]),
-                nn.LeakyReLU(0.2, inplace=True),
-            ]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, padding=pad))
+        widths = [config.filters * min(2**k, 8) for k in range(config.layers + 1)]
+        self.layers = patch_layers(config.input_channels, widths, config.padding, config.norm)
         # The last norm sees side/2^layers - 1 pixels (padding 1) and must not see a single one.
         self.minimum = 3 * 2**config.layers
         initialise(self, config)
@@ -45,6 +38,10 @@ class PatchGAN(Network):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) in [-1, 1] -> (N, 1, h, w) logits."""
         return self.layers(x)
+
+    def judge(self, x: Tensor) -> list[Verdict]:
+        """(N, C, H, W) in [-1, 1] -> one verdict: the logits of `forward` and what is behind them."""
+        return [verdict(self.layers, x)]
 
 
 class PixelDiscriminator(Network):
@@ -70,3 +67,33 @@ class PixelDiscriminator(Network):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) in [-1, 1] -> (N, 1, H, W) logits."""
         return self.layers(x)
+
+    def judge(self, x: Tensor) -> list[Verdict]:
+        """(N, C, H, W) in [-1, 1] -> one verdict: the logits of `forward` and what is behind them."""
+        return [verdict(self.layers, x)]
+
+
+def patch_layers(channels: int, widths: Sequence[int], padding: int, kind: Norm) -> nn.Sequential:
+    """Convolutions to `widths`, each with stride 2 but the last, then one to a single logit."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(channels, widths[0], 4, stride=2, padding=padding),
+        nn.LeakyReLU(0.2, inplace=True),
+    ]
+    for k, (before, after) in enumerate(pairwise(widths), start=1):
+        stride = 2 if k < len(widths) - 1 else 1
+        layers += [
+            nn.Conv2d(before, after, 4, stride, padding, bias=needs_bias(kind)),
+            norm(kind, after),
+            nn.LeakyReLU(0.2, inplace=True),
+        ]
+    return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, padding=padding))
+
+
+def verdict(layers: nn.Module, x: Tensor) -> Verdict:
+    """What the layers make of (N, C, H, W): their result, and what each of their LeakyReLUs has passed on."""
+    features = []
+    for layer in layers.children():
+        x = layer(x)
+        if isinstance(layer, nn.LeakyReLU):
+            features.append(x)
+    return Verdict(x, tuple(features))

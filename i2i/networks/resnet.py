@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from i2i.config.networks import Norm, ResNetConfig
 from i2i.networks.base import Network, Residual
 from i2i.networks.initial import initialise
+from i2i.networks.labels import OneHot
 from i2i.networks.norm import needs_bias, norm
 
 PADDING = {"reflect": nn.ReflectionPad2d, "replicate": nn.ReplicationPad2d, "zero": nn.ZeroPad2d}
@@ -46,9 +47,10 @@ class ResNetGenerator(Network):
         super().__init__()
         self.config = config
         filters, bias = config.filters, needs_bias(config.norm)
+        self.shown = OneHot(config.labels) if config.labels else nn.Identity()
         self.stem = nn.Sequential(
             nn.ReflectionPad2d(3),
-            nn.Conv2d(config.input_channels, filters, 7, bias=bias),
+            nn.Conv2d(config.labels or config.input_channels, filters, 7, bias=bias),
             norm(config.norm, filters),
             nn.ReLU(inplace=True),
         )
@@ -61,7 +63,7 @@ class ResNetGenerator(Network):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) -> (N, C_out, H, W), both in [-1, 1]."""
-        x = self.stem(x)  # (N, F, H, W)
+        x = self.stem(self.shown(x))  # (N, F, H, W)
         x = self.down(x)  # (N, 4F, H/4, W/4)
         x = self.blocks(x)
         x = self.up(x)  # (N, F, H, W)
@@ -69,7 +71,8 @@ class ResNetGenerator(Network):
 
     def stages(self) -> Sequence[nn.Module]:
         """See `Network.stages`."""
-        return [*self.stem, *chain(*self.down), *self.blocks, *chain(*self.up), *self.head]
+        labels = [self.shown] if isinstance(self.shown, OneHot) else []
+        return [*labels, *self.stem, *chain(*self.down), *self.blocks, *chain(*self.up), *self.head]
 
 
 def _down(channels: int, kind: Norm) -> nn.Sequential:

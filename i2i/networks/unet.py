@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from i2i.config.networks import UNetConfig
 from i2i.networks.base import Network
 from i2i.networks.initial import initialise
+from i2i.networks.labels import OneHot
 from i2i.networks.norm import needs_bias, norm
 
 
@@ -23,6 +24,7 @@ class UNetGenerator(Network):
         self.config = config
         self.multiple = self.minimum = 2**config.downs
         widths = [config.filters * min(2**k, 8) for k in range(config.downs)]
+        self.shown = OneHot(config.labels) if config.labels else nn.Identity()
         self.down = _encoder(config, widths)
         self.up = _decoder(config, widths)
         initialise(self, config)
@@ -30,6 +32,7 @@ class UNetGenerator(Network):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) -> (N, C_out, H, W), both in [-1, 1]."""
         skips: list[Tensor] = []
+        x = self.shown(x)
         for level in self.down:
             x = level(x)  # (N, F_k, H/2^k, W/2^k)
             skips.append(x)
@@ -43,7 +46,8 @@ class UNetGenerator(Network):
 def _encoder(config: UNetConfig, widths: list[int]) -> nn.ModuleList:
     """Levels that halve both sides, from the outermost to the innermost."""
     bias = needs_bias(config.norm)
-    levels = nn.ModuleList([nn.Conv2d(config.input_channels, widths[0], 4, stride=2, padding=1, bias=bias)])
+    channels = config.labels or config.input_channels
+    levels = nn.ModuleList([nn.Conv2d(channels, widths[0], 4, stride=2, padding=1, bias=bias)])
     for k in range(1, config.downs):
         level = nn.Sequential(
             # In place also in the skip: its level begins with a ReLU, which makes both the same.

@@ -373,14 +373,45 @@ def test_other_layers_and_weights_are_refused(settings: dict[str, Any], words: s
         PerceptualConfig(**settings)
 
 
-def test_real_features_have_the_magnitude_that_they_are_known_for_and_blur_is_far(test_data: Path) -> None:
-    file = test_data / "weights" / "vgg19_to_relu3_4_fp16.safetensors"
+@pytest.fixture(scope="module")
+def real_file(test_data: Path) -> Path:
+    """VGG19's weights up to relu3_4, as the world has them."""
+    return test_data / "weights" / "vgg19_to_relu3_4_fp16.safetensors"
+
+
+def test_features_of_real_weights_are_those_of_torchvision_s_stack(real_file: Path) -> None:
+    reference = stack("vgg19", 17)
+    state = {key.removeprefix("features."): value.float() for key, value in load_file(real_file).items()}
+    reference.load_state_dict(state)
+    ours = loss(str(real_file), layers=dict.fromkeys(["conv1_1", "relu1_2", "conv2_2", "relu3_1", "relu3_4"], 1.0))
+    x = pictures(2, 3, 20, 18)
+    for name, index in {"conv1_1": 0, "relu1_2": 3, "conv2_2": 7, "relu3_1": 11, "relu3_4": 17}.items():
+        expected = reference[: index + 1](normalised(x))
+        torch.testing.assert_close(ours.features(x)[name], expected, rtol=1e-4, atol=1e-6 * expected.abs().max().item())
+
+
+def test_the_weights_of_pix2pixhd_are_a_table_of_layers(tmp_path: Path) -> None:
+    # Wang et al. 2018: `features` 1, 6, 11, 20 and 29.
+    reference = stack("vgg19", 29)
+    layers = {"relu1_1": 1 / 32, "relu2_1": 1 / 16, "relu3_1": 1 / 8, "relu4_1": 1 / 4, "relu5_1": 1.0}
+    ours = loss(saved(reference, tmp_path / "hd.safetensors"), layers=layers)
+    fake, real = pictures(1, 3, 16, 16), pictures(1, 3, 16, 16, seed=3)
+    expected = 0.0
+    for index, weight in zip((1, 6, 11, 20, 29), layers.values(), strict=True):
+        maps = [reference[: index + 1](normalised(x)) for x in (fake, real)]
+        expected += weight * (maps[0] - maps[1]).abs().mean().item()
+    assert ours(fake, real).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_real_features_have_the_magnitude_that_they_are_known_for_and_blur_is_far(
+    test_data: Path, real_file: Path
+) -> None:
     with Image.open(test_data / "sr" / "Set5" / "HR" / "baby.png") as opened:
         photo = opened.convert("RGB").crop((128, 128, 256, 256))
     blurred = photo.resize((32, 32), Image.Resampling.BICUBIC).resize((128, 128), Image.Resampling.BICUBIC)
     real, fake = (torch.from_numpy(np.asarray(p) / 255.0).float().permute(2, 0, 1)[None] for p in (photo, blurred))
-    ours = loss(str(file), layers={"relu3_4": 1.0})
+    ours = loss(str(real_file), layers={"relu3_4": 1.0})
     assert 100 < ours.features(real)["relu3_4"].mean() < 1000
-    relative = loss(str(file), layers={"relu3_4": 1.0}, normalise=True)
+    relative = loss(str(real_file), layers={"relu3_4": 1.0}, normalise=True)
     assert 0.1 < relative(fake, real) < 1.5
     assert relative(fake, real) > 3 * relative((real + 2 / 255).clamp(0, 1), real)

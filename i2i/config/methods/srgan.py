@@ -70,6 +70,12 @@ class SRGANConfig(MethodConfig):
         return self
 
     @model_validator(mode="after")
+    def _there_is_no_style_loss(self) -> SRGANConfig:
+        if self.perceptual.style_layers:
+            raise ValueError("srgan has no style loss: leave method.perceptual.style_layers out")
+        return self
+
+    @model_validator(mode="after")
     def _the_network_has_this_scale(self) -> SRGANConfig:
         if isinstance(self.generator, RRDBConfig) and self.scale == 3:
             raise ValueError("an rrdb network enlarges by 2 or 4: set method.scale=4")
