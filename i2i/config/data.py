@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self, get_args
 
 from pydantic import model_validator
 
 from i2i.config.base import Settings, TextOrNumber, setting
+
+Derivation = Literal["colorize", "edges", "degrade"]
+PairLayout = Literal["folders", "side-by-side", "csv", Derivation]
+DERIVED: tuple[Derivation, ...] = get_args(Derivation)
 
 
 def scaled_for(size: int) -> int:
@@ -29,8 +33,8 @@ class DataConfig(Settings):
     )
 
 
-class UnpairedConfig(DataConfig):
-    """Two folders of unrelated pictures."""
+class ScaledConfig(DataConfig):
+    """What pictures of two domains share, which are scaled before crops are cut."""
 
     load: int | None = setting(
         None, "size in pixels that pictures are scaled to before the crop (default: 286/256 of size)", ge=8
@@ -43,7 +47,7 @@ class UnpairedConfig(DataConfig):
     b: str | None = setting(None, "pictures of domain B: a folder or @list", option="--b")
 
     @model_validator(mode="after")
-    def _crops_fit_into_the_scaled_pictures(self) -> UnpairedConfig:
+    def _crops_fit_into_the_scaled_pictures(self) -> Self:
         if self.load_size < self.size:
             wanted = scaled_for(self.size)
             raise ValueError(f"load={self.load} is smaller than size={self.size}: set data.load={wanted}")
@@ -53,6 +57,33 @@ class UnpairedConfig(DataConfig):
     def load_size(self) -> int:
         """`load`, or where that is not set the published proportion of `size`."""
         return self.load if self.load is not None else scaled_for(self.size)
+
+
+class UnpairedConfig(ScaledConfig):
+    """Two folders of unrelated pictures."""
+
+
+class PairedConfig(ScaledConfig):
+    """Pairs of an input and its target: files of equal name, halves of one file, lines of a CSV, or made of photos."""
+
+    pairs: Literal["auto", PairLayout] = setting(
+        "auto",
+        "where the pairs are; auto: a CSV of pairs, two folders or side-by-side pictures; "
+        "colorize, edges, degrade: inputs made of one folder of photos",
+        option="--pairs",
+    )
+    jitter: float = setting(
+        0.0, "strength of random brightness, contrast and saturation changes of the input alone; 0: none", ge=0, le=1
+    )
+    depth: Literal[8, 16] = setting(8, "bits of the samples in training; 16 for pictures of more depth")
+
+    @model_validator(mode="after")
+    def _settings_suit_the_pairs(self) -> Self:
+        if self.pairs not in ("auto", "folders") and (self.a is not None or self.b is not None):
+            raise ValueError(f"a and b name two folders, which pairs={self.pairs} has not: give DATA alone")
+        if self.pairs in DERIVED and self.depth == 16:
+            raise ValueError(f"pairs={self.pairs} makes inputs of 8 bit: set data.depth=8")
+        return self
 
 
 class PhotosConfig(DataConfig):

@@ -16,6 +16,13 @@ class Photos(NamedTuple):
     real: Tensor  # (N, 3, H, W)
 
 
+class Paired(NamedTuple):
+    """An input and the target that belongs to it, whichever of the data's domains they are."""
+
+    real_a: Tensor  # (N, C_a, H, W) the input
+    real_b: Tensor  # (N, C_b, H, W) the target
+
+
 class Unpaired(NamedTuple):
     """Unrelated pictures of two domains."""
 

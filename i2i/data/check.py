@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from statistics import median_low
-from typing import Any
+from typing import Any, Protocol
 
-from i2i.config.data import PhotosConfig, UnpairedConfig
-from i2i.data.layouts import Domain, Domains, find_photos, find_role, find_training, find_validation_photos
+from i2i.config.data import PairedConfig, PhotosConfig, UnpairedConfig
+from i2i.data.layouts import Domain, Domains, Role, find_photos, find_role, find_training, find_validation_photos
+from i2i.data.paired_layouts import FoundPairs, find_role_pairs, find_training_pairs
+from i2i.data.paired_scan import Side, UsablePairs, duplicate_pairs, refuse_none, usable_pairs
 from i2i.data.scan import Progress, Scan, ScannedPicture, duplicate_groups, scan_all, shared_contents
 from i2i.errors import DataError
 
@@ -21,15 +24,30 @@ class CheckedFolder:
 
     domain: Domain
     scan: Scan
+    title: str = ""
 
     @property
     def name(self) -> str:
         """What a person calls it."""
-        return self.domain.label or str(self.domain.root)
+        return self.title or self.domain.label or str(self.domain.root)
 
     def smaller_than(self, size: int) -> list[str]:
         """Names of the pictures that must grow for crops of that side."""
         return [picture.name for picture in self.scan.pictures if picture.short_side < size]
+
+
+class Findings(Protocol):
+    """What a check tells."""
+
+    @property
+    def has_problems(self) -> bool:
+        """Whether a person should look at something."""
+
+    def lines(self) -> Iterator[str]:
+        """For a person."""
+
+    def to_json(self) -> dict[str, Any]:
+        """For a program."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +64,12 @@ class Check:
 
     def lines(self) -> Iterator[str]:
         """A line for each folder, then one for each problem."""
-        for folder in self.folders:
-            yield f"{folder.name}: {_described(folder.scan)}"
-        found = list(self.problems())
-        yield from found
-        if not found:
-            yield "no problems found"
+        yield from _folder_lines(self.folders)
+        yield from _problem_lines(self.problems())
 
     def problems(self) -> Iterator[str]:
         """Unreadable files, then small pictures, then duplicates in a folder and between folders: a line each."""
-        for folder in self.folders:
-            for file in folder.scan.unreadable:
-                yield f"unreadable: {folder.domain.shown(file.name)}: {file.reason}"
+        yield from _unreadable_lines(self.folders)
         for folder in self.folders:
             if small := folder.smaller_than(self.size):
                 shown = folder.domain.shown(small[0])
@@ -89,6 +101,75 @@ class Check:
                 yield one, other
 
 
+@dataclass(frozen=True)
+class PairedCheck:
+    """All that was found of pairs, by role: training, and where there are such, validation and test."""
+
+    roles: dict[Role, UsablePairs]
+    size: int
+
+    @property
+    def folders(self) -> tuple[CheckedFolder, ...]:
+        """All that was read."""
+        return tuple(
+            CheckedFolder(*folder)
+            for usable in self.roles.values()
+            for folder in zip(usable.found.domains, usable.scans, usable.found.titles, strict=True)
+        )
+
+    @property
+    def has_problems(self) -> bool:
+        """Whether a person should look at something."""
+        return next(self.problems(), None) is not None
+
+    def lines(self) -> Iterator[str]:
+        """A line for each folder and each role, then one for each problem."""
+        yield from _folder_lines(self.folders)
+        for role, usable in self.roles.items():
+            layout = usable.found.layout
+            yield f"{role}: {len(usable.pairs)} pair{'' if len(usable.pairs) == 1 else 's'} ({layout})"
+        yield from _problem_lines(self.problems())
+
+    def problems(self) -> Iterator[str]:
+        """Unreadable files, files without a pair, small pairs, then equal pairs of a role and of two: a line each."""
+        yield from _unreadable_lines(self.folders)
+        for usable in self.roles.values():
+            yield from (f"{why}: {what}" for why, what in usable.left_out)
+        for role, usable in self.roles.items():
+            if small := [pair for pair in usable.pairs if pair.smaller.short_side < self.size]:
+                shown = usable.shown(small[0])
+                yield f"smaller than the crop of {self.size}: {len(small)} of {role}, such as {shown}"
+        for usable in self.roles.values():
+            for group in duplicate_pairs(usable):
+                yield f"duplicate pairs: {', '.join(map(usable.shown, group))}"
+        for one, other in combinations(self.roles, 2):
+            for pair, twin in self._shared(one, other):
+                yield f"in {one} and {other}: {pair}, {twin}"
+
+    def to_json(self) -> dict[str, Any]:
+        """One document with everything."""
+        return {
+            "schema": 1,
+            "size": self.size,
+            "folders": [_document(folder, self.size) for folder in self.folders],
+            "roles": {
+                role: {
+                    "layout": usable.found.layout,
+                    "pairs": [[pair.a.name, pair.b.name] for pair in usable.pairs],
+                    "left_out": [list(left_out) for left_out in usable.left_out],
+                }
+                for role, usable in self.roles.items()
+            },
+            "problems": list(self.problems()),
+        }
+
+    def _shared(self, one: Role, other: Role) -> Iterator[tuple[str, str]]:
+        twins = {pair.content: pair for pair in reversed(self.roles[other].pairs)}
+        for pair in self.roles[one].pairs:
+            if twin := twins.get(pair.content):
+                yield self.roles[one].shown(pair), self.roles[other].shown(twin)
+
+
 def check_unpaired(config: UnpairedConfig, progress: Progress | None = None) -> Check:
     """Look at the training pictures and at those for validation and test beside them. Raises DataError."""
     path = Path(config.path) if config.path is not None else None
@@ -100,6 +181,26 @@ def check_unpaired(config: UnpairedConfig, progress: Progress | None = None) -> 
     return Check(tuple(map(CheckedFolder, domains, scans)), config.size)
 
 
+def check_paired(
+    config: PairedConfig, *, labels: int = 0, side: Side = "a", progress: Progress | None = None
+) -> PairedCheck:
+    """Look at the training pairs and at those for validation and test beside them.
+
+    With `labels`, the pictures of that domain are label maps of so many classes. Raises DataError.
+    """
+    found: dict[Role, FoundPairs] = {"train": find_training_pairs(config)}
+    if config.path is not None:
+        for role in ("val", "test"):
+            if pairs := find_role_pairs(Path(config.path), role, found["train"].layout):
+                found[role] = pairs
+    scans = iter(scan_all([(domain, None) for pairs in found.values() for domain in pairs.domains], progress))
+    roles = {role: usable_pairs(pairs, [next(scans) for _ in pairs.domains]) for role, pairs in found.items()}
+    if labels:
+        roles = {role: usable.without_bad_labels(labels, side) for role, usable in roles.items()}
+    refuse_none(roles["train"])
+    return PairedCheck(roles, config.size)
+
+
 def check_photos(config: PhotosConfig, progress: Progress | None = None) -> Check:
     """Look at the photos of a folder and at those for validation beside them. Raises DataError."""
     if config.path is None:
@@ -108,6 +209,24 @@ def check_photos(config: PhotosConfig, progress: Progress | None = None) -> Chec
     domains = [domain for domain in (find_photos(path), find_validation_photos(path)) if domain]
     scans = scan_all([(domain, None) for domain in domains], progress)
     return Check(tuple(map(CheckedFolder, domains, scans)), config.size)
+
+
+def _folder_lines(folders: Iterable[CheckedFolder]) -> Iterator[str]:
+    for folder in folders:
+        yield f"{folder.name}: {_described(folder.scan)}"
+
+
+def _problem_lines(problems: Iterable[str]) -> Iterator[str]:
+    found = list(problems)
+    yield from found
+    if not found:
+        yield "no problems found"
+
+
+def _unreadable_lines(folders: Iterable[CheckedFolder]) -> Iterator[str]:
+    for folder in folders:
+        for file in folder.scan.unreadable:
+            yield f"unreadable: {folder.domain.shown(file.name)}: {file.reason}"
 
 
 def _described(scan: Scan) -> str:

@@ -1,9 +1,9 @@
-"""What is in this folder? The two domains of unpaired training, found by the names of their folders."""
+"""What is in this folder? Two domains of pictures, or photos, found by the names of folders."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,7 @@ from i2i.images.formats import SUFFIXES
 Role = Literal["train", "val", "test"]
 ROLES: tuple[Role, ...] = ("train", "val", "test")
 EXPECTED = "trainA/ + trainB/, A/ + B/ or train/A + train/B"
+NAMED_FILES = 3  # of one kind that a line names
 OWN_NAMES = "Or name the two folders: --a FOLDER --b FOLDER"
 
 
@@ -60,11 +61,11 @@ def find_role(path: Path, role: Role) -> Domains | None:
     """The domains of one role in the folder `path`; None where neither is there. Raises DataError."""
     folders = _subfolders(path)
     for name_a, name_b in _pairs(role):
-        found_a, found_b = _lookup(folders, name_a), _lookup(folders, name_b)
+        found_a, found_b = lookup(folders, name_a), lookup(folders, name_b)
         if found_a and found_b:
-            return Domains(_folder(found_a, _label(path, found_a)), _folder(found_b, _label(path, found_b)))
+            return Domains(folder_domain(found_a, _label(path, found_a)), folder_domain(found_b, _label(path, found_b)))
     for name_a, name_b in _pairs(role):
-        found_a, found_b = _lookup(folders, name_a), _lookup(folders, name_b)
+        found_a, found_b = lookup(folders, name_a), lookup(folders, name_b)
         if found_a or found_b:
             raise _half(path, found_a or found_b, name_b if found_a else name_a)
     return None
@@ -83,10 +84,10 @@ def find_photos(path: Path) -> Domain:
 
     Raises DataError.
     """
-    folders = _folders(path)
+    folders = folders_in(path)
     inner = [folder for folder in folders if folder.name.lower() == "train"]
     if inner:
-        return _folder(inner[0], _label(path, inner[0]))
+        return folder_domain(inner[0], _label(path, inner[0]))
     kept_apart = {folder.name for folder in folders if _is_kept_apart(folder.name)}
     names = [name for name in _picture_names(path) if name.split("/")[0] not in kept_apart]
     return _domain("", path, names)
@@ -94,20 +95,31 @@ def find_photos(path: Path) -> Domain:
 
 def find_validation_photos(path: Path) -> Domain | None:
     """The photos of the folder's `val`; None where there is none, or none in it. Raises DataError."""
-    inner = [folder for folder in _folders(path) if folder.name.lower() == "val"]
+    return find_role_photos(path, "val")
+
+
+def find_role_photos(path: Path, role: Role) -> Domain | None:
+    """The photos of the folder's `val` or other role; None where there is none, or none in it. Raises DataError."""
+    inner = [folder for folder in folders_in(path) if folder.name.lower() == role]
     names = _picture_names(inner[0]) if inner else []
     return _domain(_label(path, inner[0]), inner[0], names) if names else None
 
 
 def all_photos(path: Path) -> Domain:
     """Every photo of a folder that was named for this very use. Raises DataError."""
-    _folders(path)
-    return _folder(path, path.as_posix())
+    folders_in(path)
+    return folder_domain(path, path.as_posix())
 
 
 def counted(images: int) -> str:
     """1 image, 2 images."""
     return f"{images} image{'' if images == 1 else 's'}"
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = len(names) - NAMED_FILES
+    return ", ".join(names[:NAMED_FILES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _pairs(role: Role) -> Iterator[tuple[str, str]]:
@@ -120,15 +132,16 @@ def _pairs(role: Role) -> Iterator[tuple[str, str]]:
 def _subfolders(path: Path) -> dict[str, list[Path]]:
     """Folders one and two levels down by their lower-case posix name relative to `path`."""
     found: dict[str, list[Path]] = {}
-    for folder in _folders(path):
+    for folder in folders_in(path):
         found.setdefault(folder.name.lower(), []).append(folder)
         if folder.name.lower() in ROLES:
-            for inner in _folders(folder):
+            for inner in folders_in(folder):
                 found.setdefault(f"{folder.name}/{inner.name}".lower(), []).append(inner)
     return found
 
 
-def _folders(path: Path) -> list[Path]:
+def folders_in(path: Path) -> list[Path]:
+    """The folders of a folder, sorted, without hidden ones. Raises DataError."""
     if not path.exists():
         raise DataError("no such folder.", where=path)
     if not path.is_dir():
@@ -139,7 +152,8 @@ def _folders(path: Path) -> list[Path]:
         raise DataError(f"cannot be listed: {error.strerror or error}.", where=path) from error
 
 
-def _lookup(folders: dict[str, list[Path]], name: str) -> Path | None:
+def lookup(folders: dict[str, list[Path]], name: str) -> Path | None:
+    """The one folder of that lower-case name. Raises DataError where two are spelt so."""
     candidates = folders.get(name, [])
     if len(candidates) > 1:
         both = " and ".join(f"{folder.name}/" for folder in candidates)
@@ -152,12 +166,19 @@ def _named(text: str) -> Domain:
     if text.startswith("@"):
         return _listed(Path(text[1:]))
     path = Path(text)
-    _folders(path)
-    return _folder(path, path.as_posix())
+    folders_in(path)
+    return folder_domain(path, path.as_posix())
 
 
 def _listed(path: Path) -> Domain:
-    """One path a line, relative to the list; blank lines and lines that begin with # are passed over."""
+    return Domain("", path.parent, tuple(sorted(listed_names(path))))
+
+
+def listed_names(path: Path) -> list[str]:
+    """One path a line, relative to the list; blank lines and lines that begin with # are passed over.
+
+    Raises DataError.
+    """
     try:
         lines = path.read_text("utf-8-sig", errors="surrogateescape").splitlines()
     except OSError as error:
@@ -165,10 +186,11 @@ def _listed(path: Path) -> Domain:
     names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not names:
         raise DataError("this list names no files.", where=path, hint="Write one path a line.")
-    return Domain("", path.parent, tuple(sorted(names)))
+    return names
 
 
-def _folder(path: Path, label: str) -> Domain:
+def folder_domain(path: Path, label: str) -> Domain:
+    """All pictures of a folder. Raises DataError where there are none."""
     return _domain(label, path, _picture_names(path))
 
 
@@ -215,19 +237,23 @@ def _half(path: Path, present: Path | None, missing: str) -> DataError:
     other = name[: len(missing) - 1] + (missing[-1].upper() if name[-1].isupper() else missing[-1])
     count = len(_picture_names(present))
     return DataError(
-        f"has {name}/ ({counted(count)}) but no {other}/. Unpaired training needs both.",
+        f"has {name}/ ({counted(count)}) but no {other}/. Both are needed.",
         where=path,
         hint=f"Check: i2i data check {path}",
     )
 
 
 def _no_layout(path: Path) -> DataError:
-    counts = [(folder.name, len(_picture_names(folder))) for folder in _folders(path)]
+    return DataError(f"has no {EXPECTED}. Found: {contents(path)}.", where=path, hint=OWN_NAMES)
+
+
+def contents(path: Path) -> str:
+    """What a person would say is in a folder that is no layout: its folders and the pictures beside them."""
+    counts = [(folder.name, len(_picture_names(folder))) for folder in folders_in(path)]
     found = [f"{name}/ ({counted(count)})" for name, count in counts[:8]]
     if len(counts) > 8:
         found.append(f"{len(counts) - 8} more folders")
     beside = sum(1 for entry in path.iterdir() if entry.is_file() and _is_picture(entry.name))
     if beside:
         found.append(f"{counted(beside)} beside them" if counts else f"{counted(beside)} and no folders")
-    listing = ", ".join(found) if found else "nothing"
-    return DataError(f"has no {EXPECTED}. Found: {listing}.", where=path, hint=OWN_NAMES)
+    return ", ".join(found) if found else "nothing"

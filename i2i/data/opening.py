@@ -18,14 +18,13 @@ from i2i.data.layouts import (
     find_training,
     find_validation,
     find_validation_photos,
+    some_of,
 )
 from i2i.data.loader import Samples
 from i2i.data.photos import Photo, PhotoCrops
 from i2i.data.scan import Progress, Scan, scan_all
 from i2i.data.unpaired import UnpairedPictures
 from i2i.errors import DataError
-
-NAMED_FILES = 3  # unreadable files that the report names
 
 
 class Scans(Protocol):
@@ -228,7 +227,7 @@ def _photo_summary(part: _Part, scans: PhotoScans, val: Domain | None) -> str:
     unreadable = [part.domain.shown(file.name) for file in photos.unreadable]
     unreadable += [part.val_domain.shown(file.name) for file in (scans.val.unreadable if scans.val else ())]
     if unreadable:
-        parts.append(f"{len(unreadable)} unreadable ({_some(unreadable)})")
+        parts.append(f"{len(unreadable)} unreadable ({some_of(unreadable)})")
     held_out = len(part.val.pictures)
     parts.append(f"{held_out} for validation in {val.label}/" if val else f"{held_out or 'none'} held out")
     return ", ".join(parts)
@@ -241,7 +240,7 @@ def _photo_notes(part: _Part, side: int, previous: PhotoScans | None, scans: Pho
         notes.append(
             f"{small} {are} smaller than the crop of {side}x{side} and {are.split()[1]} continued by the mirror image"
         )
-    changed = _changed(part.domain, previous.photos, scans.photos) if previous else None
+    changed = changed_line(part.domain, previous.photos, scans.photos) if previous else None
     return (*notes, changed) if changed else tuple(notes)
 
 
@@ -298,7 +297,7 @@ def _summary(a: _Part, b: _Part, scans: UnpairedScans, val: Domains | None) -> s
     if doubles := scans.a.duplicates + scans.b.duplicates:
         parts.append(f"{doubles} duplicate{'s' if doubles > 1 else ''}")
     if unreadable := _unreadable_names(a, b, scans):
-        parts.append(f"{len(unreadable)} unreadable ({_some(unreadable)})")
+        parts.append(f"{len(unreadable)} unreadable ({some_of(unreadable)})")
     parts.append(_held_out(a, b, val))
     return ", ".join(parts)
 
@@ -306,11 +305,6 @@ def _summary(a: _Part, b: _Part, scans: UnpairedScans, val: Domains | None) -> s
 def _unreadable_names(a: _Part, b: _Part, scans: UnpairedScans) -> list[str]:
     found = [(a.domain, scans.a), (b.domain, scans.b), (a.val_domain, scans.val_a), (b.val_domain, scans.val_b)]
     return [domain.shown(file.name) for domain, result in found if result for file in result.unreadable]
-
-
-def _some(names: list[str]) -> str:
-    more = len(names) - NAMED_FILES
-    return ", ".join(names[:NAMED_FILES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _held_out(a: _Part, b: _Part, val: Domains | None) -> str:
@@ -326,12 +320,12 @@ def _notes(a: _Part, b: _Part, size: int, previous: UnpairedScans | None, scans:
         are = "picture is" if small == 1 else "pictures are"
         notes.append(f"{small} {are} smaller than the crop of {size}x{size} and {are.split()[1]} scaled up")
     if previous:
-        changed = [_changed(a.domain, previous.a, scans.a), _changed(b.domain, previous.b, scans.b)]
+        changed = [changed_line(a.domain, previous.a, scans.a), changed_line(b.domain, previous.b, scans.b)]
         notes += [line for line in changed if line]
     return tuple(notes)
 
 
-def _changed(domain: Domain, before: Scan, now: Scan) -> str | None:
+def changed_line(domain: Domain, before: Scan, now: Scan) -> str | None:
     """A line about pictures that came, went or became others since the previous scan."""
     old, new = ({(picture.name, picture.sha256) for picture in found.pictures} for found in (before, now))
     if old == new:

@@ -63,18 +63,19 @@ def header(data: bytes, limits: Limits) -> tuple[int, int, int]:
 
     Raises ImageError for what is no picture or over the limits.
     """
-    return _decoded(data, limits, _header)
+    return guarded(data, limits, _header)
 
 
 def _header(data: bytes, limits: Limits) -> tuple[int, int, int]:
-    page = _deep_tiff(data)
+    page = deep_tiff(data)
     if page is None:
-        return _size(_open(data), limits)
-    _refuse_large(*tiff.size_of(page), 1, limits)
+        return size_within(opened(data), limits)
+    refuse_large(*tiff.size_of(page), 1, limits)
     return (*tiff.size_of(page), 1)
 
 
-def _decoded(data: bytes, limits: Limits, function: Callable[[bytes, Limits], T]) -> T:
+def guarded(data: bytes, limits: Limits, function: Callable[[bytes, Limits], T]) -> T:
+    """What a function makes of a file's bytes; whatever it raises becomes an ImageError in words."""
     try:
         with quiet_pillow(limits.max_pixels, limits.allow_truncated):
             return function(data, limits)
@@ -86,24 +87,24 @@ def _decoded(data: bytes, limits: Limits, function: Callable[[bytes, Limits], T]
 def _whole_or_noted(data: bytes, limits: Limits, function: Callable[[bytes, Limits], T], noted: Callable[[T], T]) -> T:
     """A file that is cut off is taken only where that is allowed, and noted; one that is whole is read as ever."""
     try:
-        return _decoded(data, replace(limits, allow_truncated=False), function)
+        return guarded(data, replace(limits, allow_truncated=False), function)
     except ImageError:
         if not limits.allow_truncated:
             raise
-    return noted(_decoded(data, limits, function))
+    return noted(guarded(data, limits, function))
 
 
 def _decode_first(data: bytes, limits: Limits) -> Picture:
-    page = _deep_tiff(data)
+    page = deep_tiff(data)
     if page is not None:
-        _refuse_large(*tiff.size_of(page), 1, limits)
+        refuse_large(*tiff.size_of(page), 1, limits)
         if sniffing.is_cut(data) and not limits.allow_truncated:  # strips that are not there would become black
             raise ValueError("truncated")
-        picture, icc, turned = _deep_tiff_picture(data, page)
+        picture, icc, turned = deep_tiff_picture(data, page)
         return _finished(picture.noting(*_first_of(tiff.count_pages(data))), icc, turned)
-    with _open(data) as image:
-        _, _, count = _size(image, limits)
-        picture = _pixels(image, data)
+    with opened(data) as image:
+        _, _, count = size_within(image, limits)
+        picture = pixels_of(image, data)
         if image.format == "JPEG2000" and not limits.allow_truncated and sniffing.is_cut(data):
             raise ValueError("truncated")  # its decoder makes something of what is there
         noted = (*picture.carried.notes, *_first_of(count))
@@ -118,13 +119,13 @@ def _first_of(count: int) -> tuple[str, ...]:
 def _decode_all(data: bytes, limits: Limits) -> Frames | Picture:
     if data.startswith(tiff.MAGIC):
         return _decode_first(data, limits)
-    with _open(data) as image:
-        width, height, count = _size(image, limits)
+    with opened(data) as image:
+        width, height, count = size_within(image, limits)
         if image.format == "GIF" and sniffing.is_cut_gif(data) and not limits.allow_truncated:
             raise OSError("truncated")
         if count == 1 or image.format not in ANIMATED or getattr(image, "_n_frames", count) == 1:
             return _decode_first(data, limits)
-        _refuse_large(width, height, count, limits)
+        refuse_large(width, height, count, limits)
         carried, profile, loop = _carried(image, data), image.info.get("icc_profile"), _loop(image)
         if image.format == "PNG" and sniffing.is_deep_png(data):
             carried = replace(carried, notes=(*carried.notes, "its frames of 16 bit were read in 8"))
@@ -132,7 +133,7 @@ def _decode_all(data: bytes, limits: Limits) -> Frames | Picture:
         pictures, durations = [], []
         for index in range(first, count):
             image.seek(index)
-            _refuse_large(*image.size, count, limits)  # a frame may be larger than its file says
+            refuse_large(*image.size, count, limits)  # a frame may be larger than its file says
             image.load()
             frame = replace(Picture.from_pil(image), carried=carried)
             pictures.append(_finished(frame, profile, orientation(image)))
@@ -156,23 +157,27 @@ def _alike(pictures: list[Picture]) -> tuple[Picture, ...]:
     return tuple(pictures)
 
 
-def _open(data: bytes) -> ImageFile.ImageFile:
+def opened(data: bytes) -> ImageFile.ImageFile:
+    """The file as Pillow sees it, not decoded yet."""
     return Image.open(io.BytesIO(data), formats=DECODERS)
 
 
-def _size(image: Image.Image, limits: Limits) -> tuple[int, int, int]:
-    _refuse_large(*image.size, 1, limits)
+def size_within(image: Image.Image, limits: Limits) -> tuple[int, int, int]:
+    """Width, height and number of frames. Raises TooLargeError."""
+    refuse_large(*image.size, 1, limits)
     return (*image.size, int(getattr(image, "n_frames", 1)))
 
 
-def _refuse_large(width: int, height: int, count: int, limits: Limits) -> None:
+def refuse_large(width: int, height: int, count: int, limits: Limits) -> None:
+    """Raises TooLargeError for more pixels than the limits allow."""
     if width * height * count > limits.max_pixels:
         frames = f"{count} frames of " if count > 1 else ""
         size = f"{frames}{width}x{height}, {width * height * count / 1e6:.0f} Mpx"
         raise TooLargeError(f"{size}: {over(limits)}.")
 
 
-def _deep_tiff(data: bytes) -> Any:
+def deep_tiff(data: bytes) -> Any:
+    """The page of a TIFF that is not for Pillow; None for all else. Raises RefusedError."""
     if not data.startswith(tiff.MAGIC):
         return None
     try:
@@ -181,7 +186,8 @@ def _deep_tiff(data: bytes) -> Any:
         raise RefusedError(f"{error}.") from error
 
 
-def _deep_tiff_picture(data: bytes, page: Any) -> tuple[Picture, bytes | None, int]:
+def deep_tiff_picture(data: bytes, page: Any) -> tuple[Picture, bytes | None, int]:
+    """The picture of that page, not upright yet, its profile, and its orientation. Raises RefusedError."""
     try:
         picture, stored, white = tiff.decode_deep(data, page)
     except tiff.UnsupportedTiff as error:
@@ -217,7 +223,7 @@ def _tiff_dpi(tags: dict[int, Any]) -> tuple[float, float] | None:
     return (across, down) if 1 <= across < 1e5 and 1 <= down < 1e5 else None
 
 
-def _pixels(image: ImageFile.ImageFile, data: bytes) -> Picture:
+def pixels_of(image: ImageFile.ImageFile, data: bytes) -> Picture:
     """The pixels as the file has them, not upright yet; CMYK and Lab already in sRGB."""
     deep = _deep(image, data)
     if deep is not None:
@@ -235,8 +241,8 @@ def _deep(image: ImageFile.ImageFile, data: bytes) -> Picture | None:
     match image.format:
         case "PNG" if sniffing.is_deep_png(data):
             return _of_planes(imagecodecs.png_decode(data))
-        case "PPM" if image.mode == "RGB" and data[:2] in (b"P3", b"P6") and _maxval(image) > 255:
-            return _of_planes(_deep_ppm(image, data), highest=_maxval(image))
+        case "PPM" if image.mode == "RGB" and data[:2] in (b"P3", b"P6") and maxval(image) > 255:
+            return _of_planes(_deep_ppm(image, data), highest=maxval(image))
         case "JPEG2000" if (depth := sniffing.depth_of_jpeg2000(data)) > 8:
             return _of_planes(imagecodecs.jpeg2k_decode(data), highest=2**depth - 1)
         case "AVIF" if (depth := sniffing.depth_of_avif(data)) > 8:
@@ -257,7 +263,7 @@ def _of_planes(values: Any, highest: int = 65535) -> Picture:
     return Picture(np.ascontiguousarray(planes[:, :, :colours]), alpha)
 
 
-def _maxval(image: ImageFile.ImageFile) -> int:
+def maxval(image: ImageFile.ImageFile) -> int:
     """The value of white that a PPM file names, as Pillow hands it to its decoder."""
     arguments = image.tile[0].args
     return int(arguments[1]) if isinstance(arguments, tuple) and len(arguments) > 1 else 255
@@ -342,7 +348,7 @@ def _is_lossless(image: Image.Image, data: bytes) -> bool:
 
 def _finished(picture: Picture, icc: Any, turned: int) -> Picture:
     """Upright, in sRGB."""
-    picture = _upright(picture, turned)
+    picture = upright(picture, turned)
     if not isinstance(icc, bytes) or not icc:
         return picture
     carried = picture.carried
@@ -368,7 +374,8 @@ TURNS = {
 }  # fmt: skip
 
 
-def _upright(picture: Picture, turned: int) -> Picture:
+def upright(picture: Picture, turned: int) -> Picture:
+    """The picture turned as its orientation says."""
     if turned not in TURNS:
         return picture
     transpose, up_down, left_right = TURNS[turned]

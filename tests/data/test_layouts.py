@@ -58,8 +58,7 @@ def test_one_domain_alone_is_named_with_its_count(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         find_training(tmp_path, None, None)
     assert str(caught.value) == (
-        f"{tmp_path}: has trainA/ (2 images) but no trainB/. Unpaired training needs both. "
-        f"Check: i2i data check {tmp_path}"
+        f"{tmp_path}: has trainA/ (2 images) but no trainB/. Both are needed. Check: i2i data check {tmp_path}"
     )
 
 

@@ -1,0 +1,201 @@
+"""From settings to pairs: find them, scan them, hold some out, and say what there is and what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from i2i.config.data import DERIVED, PairedConfig, PairLayout
+from i2i.data.batches import Paired
+from i2i.data.holdout import automatic_share, hold_out, share_or_folder
+from i2i.data.opening import changed_line
+from i2i.data.paired import PairedPictures, View
+from i2i.data.paired_layouts import FoundPairs, find_role_pairs, find_training_pairs, find_validation_pairs
+from i2i.data.paired_scan import UsablePair, UsablePairs, duplicate_pairs, refuse_none, usable_pairs
+from i2i.data.scan import Progress, Scan, scan_all
+from i2i.errors import ConfigError, DataError
+
+Direction = Literal["a2b", "b2a"]
+KINDS: dict[PairLayout, str] = {
+    "folders": "pairs",
+    "csv": "pairs of a CSV",
+    "side-by-side": "side-by-side pairs",
+    "colorize": "photos and their gray versions",
+    "edges": "photos and drawings of them",
+    "degrade": "photos and damaged versions of them",
+}
+
+
+@dataclass(frozen=True)
+class PairedScans:
+    """The scans of training and validation pictures; `b` and `val_b` are None where a pair is one file."""
+
+    a: Scan
+    b: Scan | None = None
+    val_a: Scan | None = None
+    val_b: Scan | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` reads."""
+        scans = {"a": self.a, "b": self.b, "val_a": self.val_a, "val_b": self.val_b}
+        return {name: found.to_json() for name, found in scans.items() if found}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> PairedScans:
+        """The scans that `to_json` wrote."""
+        return cls(**{name: Scan.from_json(found) for name, found in document.items()})
+
+
+@dataclass(frozen=True)
+class PairedData:
+    """Opened training pairs; see `OpenedData`. `val` is None without held-out pairs, `sheet` are those if there are."""
+
+    train: PairedPictures
+    val: PairedPictures | None
+    sheet: PairedPictures
+    scans: PairedScans
+    summary: str
+    notes: tuple[str, ...]
+
+    def fixed(self, count: int) -> Paired:
+        """The first `count` pairs for the sample sheet."""
+        return self.sheet.fixed(count)
+
+
+def open_paired(
+    config: PairedConfig,
+    *,
+    channels: tuple[int, int] = (3, 3),
+    labels: int = 0,
+    direction: Direction = "a2b",
+    previous: PairedScans | None = None,
+    progress: Progress | None = None,
+) -> PairedData:
+    """The pairs that the settings name: in batches, `real_a` is the input and `real_b` the target.
+
+    `direction` says which of the data's domains is the input; `channels` are those of input and target. With `labels`,
+    the inputs are label maps of so many classes, in one channel. `previous` are the scans of an earlier opening:
+    unchanged files are not scanned again. Raises DataError for folders that cannot be trained on, ConfigError for wrong
+    settings.
+    """
+    found, val_found = _found(config)
+    if labels:
+        _check_labels_suit(config, found)
+    scans = _scan(found, val_found, previous, progress)
+    parts = [usable_pairs(found, _both(scans.a, scans.b))]
+    if val_found and scans.val_a:
+        parts.append(usable_pairs(val_found, _both(scans.val_a, scans.val_b)))
+    if labels:
+        parts = [part.without_bad_labels(labels, "a" if direction == "a2b" else "b") for part in parts]
+    for part in parts:
+        refuse_none(part)
+    train, held_out = (parts[0], parts[1]) if val_found else _divided(parts[0], config.val)
+    samples = [
+        PairedPictures(_views(part, direction), config, (1 if labels else channels[0], channels[1]), labels)
+        for part in (train, held_out)
+        if part.pairs
+    ]
+    val = samples[1] if held_out.pairs else None
+    return PairedData(
+        train=samples[0],
+        val=val,
+        sheet=val or samples[0],
+        scans=scans,
+        summary=_summary(parts, held_out, val_found),
+        notes=_notes(train, config.size, previous, scans),
+    )
+
+
+def _found(config: PairedConfig) -> tuple[FoundPairs, FoundPairs | None]:
+    """Pairs for training, and those that lie apart for validation."""
+    found = find_training_pairs(config)
+    if config.val != "auto":
+        wanted = share_or_folder(config.val)
+        return found, find_validation_pairs(wanted, found.layout) if isinstance(wanted, Path) else None
+    return found, find_role_pairs(Path(config.path), "val", found.layout) if config.path is not None else None
+
+
+def _check_labels_suit(config: PairedConfig, found: FoundPairs) -> None:
+    if found.layout in DERIVED:
+        raise ConfigError(f"--pairs {found.layout} reads photos, no label maps.", where="method.labels", hint="Set 0.")
+    if config.jitter:
+        raise ConfigError("label maps have no brightness to change.", where="data.jitter", hint="Set data.jitter=0.")
+
+
+def _scan(
+    found: FoundPairs, val: FoundPairs | None, previous: PairedScans | None, progress: Progress | None
+) -> PairedScans:
+    known = previous or PairedScans(Scan(()))
+    names = ["a", "b"][: len(found.domains)]
+    wanted = list(zip(found.domains, (known.a, known.b), strict=False))
+    if val:
+        names += ["val_a", "val_b"][: len(val.domains)]
+        wanted += zip(val.domains, (known.val_a, known.val_b), strict=False)
+    return PairedScans(**dict(zip(names, scan_all(wanted, progress), strict=True)))
+
+
+def _both(a: Scan, b: Scan | None) -> tuple[Scan, ...]:
+    return (a,) if b is None else (a, b)
+
+
+def _divided(usable: UsablePairs, setting: str) -> tuple[UsablePairs, UsablePairs]:
+    """Training and held-out pairs: by the content of both pictures, so that no held-out pair is trained on."""
+    contents = Scan(tuple(replace(pair.smaller, sha256=pair.content) for pair in usable.pairs))
+    share = automatic_share(contents) if setting == "auto" else share_or_folder(setting)
+    assert isinstance(share, float)
+    held_out = {picture.sha256 for picture in hold_out(contents, share)[1].pictures}
+    train, val = (
+        tuple(pair for pair in usable.pairs if (pair.content in held_out) == is_held_out)
+        for is_held_out in (False, True)
+    )
+    if not train:
+        what = f"all {len(val)} pairs would be held out, none are left to train on."
+        raise DataError(what, where=usable.found.a.root, hint="Add pairs or use --val 0.")
+    return replace(usable, pairs=train), replace(usable, pairs=val)
+
+
+def _views(usable: UsablePairs, direction: Direction) -> list[tuple[View, View]]:
+    """(input, target) of each pair."""
+    found = usable.found
+    views = [_pair_of_views(found, pair) for pair in usable.pairs]
+    return views if direction == "a2b" else [(b, a) for a, b in views]
+
+
+def _pair_of_views(found: FoundPairs, pair: UsablePair) -> tuple[View, View]:
+    """Of A and B."""
+    a, b = found.a.root / pair.a.name, found.b.root / pair.b.name
+    match found.layout:
+        case "folders" | "csv":
+            return View(a, "whole"), View(b, "whole")
+        case "side-by-side":
+            return View(a, "left"), View(b, "right")
+        case made:
+            return View(a, made), View(b, "whole")
+
+
+def _summary(parts: Sequence[UsablePairs], held_out: UsablePairs, val: FoundPairs | None) -> str:
+    found = parts[0]
+    smallest = min((pair.smaller for pair in found.pairs), key=lambda picture: picture.short_side)
+    words = [f"{len(found.pairs)} {KINDS[found.found.layout]}", f"smallest {smallest.width}x{smallest.height}"]
+    if doubles := sum(len(group) - 1 for group in duplicate_pairs(found)):
+        words.append(f"{doubles} duplicate{'s' if doubles > 1 else ''}")
+    words += [loss for part in parts for loss in part.losses]
+    count = len(held_out.pairs)
+    if val:
+        words.append(f"{count} for validation in {' and '.join(val.titles)}")
+    else:
+        words.append(f"{count} held out by content" if count else "none held out")
+    return ", ".join(words)
+
+
+def _notes(train: UsablePairs, size: int, previous: PairedScans | None, scans: PairedScans) -> tuple[str, ...]:
+    notes = []
+    if small := sum(pair.smaller.short_side < size for pair in train.pairs):
+        are = "pair is" if small == 1 else "pairs are"
+        notes.append(f"{small} {are} smaller than the crop of {size}x{size} and {are.split()[1]} scaled up")
+    if previous:
+        both = zip(train.found.domains, _both(previous.a, previous.b), _both(scans.a, scans.b), strict=False)
+        notes += [line for each in both if (line := changed_line(*each))]
+    return tuple(notes)
