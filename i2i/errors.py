@@ -9,6 +9,7 @@ I2IError
 ├── TrainingError     4   training stopped: non-finite values
 ├── NoRoomError       5   no room on disk or in memory
 ├── ModelError        6   a model file or checkpoint is damaged, unsafe or unknown
+├── DownloadError     7   the network, a server or a checksum says no; what was loaded is kept
 ├── LockedError       8   another process works on this folder
 └── StoppedError      9   stopped on request before the end, state saved (130 by SIGINT, 143 by SIGTERM)
 """
@@ -81,6 +82,12 @@ class ModelError(I2IError):
     """A model file or checkpoint is damaged, unsafe or unknown."""
 
     exit_code = 6
+
+
+class DownloadError(I2IError):
+    """The network, a server or a checksum says no; what was loaded is kept."""
+
+    exit_code = 7
 
 
 class LockedError(I2IError):

@@ -39,7 +39,7 @@ COMMANDS = {
     "upscale": ("i2i.cli.upscale:upscale", "Enlarge photos, with models that come along."),
     "translate": ("i2i.cli.translate:translate", "Translate pictures with a model."),
     "evaluate": ("i2i.cli.evaluate:evaluate", "Measure enlarged pictures against true ones: PSNR, SSIM, LPIPS."),
-    "data": ("i2i.cli.data:data", "Check folders of training pictures."),
+    "data": ("i2i.cli.data:data", "Fetch and check folders of training pictures."),
     "models": ("i2i.cli.models:models", "List, describe, verify and import models."),
     "export": ("i2i.cli.export:export", "Write a model as ONNX or OpenVINO IR, compared with its source."),
     "completion": ("i2i.cli.completion:completion", "Print the script that completes commands in your shell."),

@@ -27,7 +27,7 @@ def modules_after(*arguments: str, code: int = 0) -> set[str]:
 
 HELPS = [
     ["--help"], *([name, "--help"] for name in COMMANDS),
-    ["train", "cyclegan", "--help"], ["data", "check", "--help"],
+    ["train", "cyclegan", "--help"], ["data", "check", "--help"], ["data", "fetch", "--help"],
     *(["models", verb, "--help"] for verb in ("list", "info", "verify", "import")),
 ]  # fmt: skip
 
