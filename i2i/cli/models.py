@@ -93,7 +93,7 @@ def verify_models(context: click.Context, console: Console, names: tuple[str, ..
 @click.argument("file_b2a", required=False, metavar="[FILE_B2A]", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, metavar="OUT", type=click.Path(path_type=Path), help="OUT.safetensors.")
 @click.option(
-    "--direction", type=click.Choice(["a2b", "b2a"]), help="Direction of a single CycleGAN FILE.  [default: a2b]"
+    "--direction", type=click.Choice(["a2b", "b2a"]), help="Direction of a single FILE that translates.  [default: a2b]"
 )
 @quiet_option
 @verbose_option
@@ -101,8 +101,9 @@ def verify_models(context: click.Context, console: Console, names: tuple[str, ..
 def import_model(console: Console, file: Path, file_b2a: Path | None, output: Path, direction: Any) -> None:
     """Make a model of weights made elsewhere: .pth or .safetensors.
 
-    Upscalers: Compact, RRDB (ESRGAN), SRResNet, MSRResNet. CycleGAN: ResNet generators; with FILE_B2A, of both
-    directions. Nothing in the files is run, and a process of its own reads what is no .safetensors.
+    Upscalers: Compact, RRDB (ESRGAN), SRResNet, MSRResNet. CycleGAN: ResNet generators; pix2pix: U-Net generators;
+    with FILE_B2A, of both directions. Nothing in the files is run, and a process of its own reads what is no
+    .safetensors.
     """
     files = _files(file, file_b2a, direction)
     _check_output(output)

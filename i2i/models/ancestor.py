@@ -6,11 +6,13 @@ from pathlib import Path
 
 from i2i.config.layers import Layer, Placed
 from i2i.config.methods import METHODS
-from i2i.config.networks import NetworkConfig, ResNetConfig
+from i2i.config.networks import NetworkConfig, ResNetConfig, UNetConfig
 from i2i.config.toml import flatten
 from i2i.errors import ConfigError
 from i2i.models.info import ModelInfo, read_info
 from i2i.models.shipped import resolve
+
+TRANSLATORS = (ResNetConfig, UNetConfig)
 
 
 def ancestor_layer(model: str, origin: str, method: str) -> Layer:
@@ -24,7 +26,7 @@ def ancestor_layer(model: str, origin: str, method: str) -> Layer:
     if info.task != METHODS[method].task:
         what = f"{model} is a model to {info.task} pictures, and {method} learns to {METHODS[method].task} them."
         raise ConfigError(what, where=origin, hint="Name a model of the same task.")
-    settings = _generator_settings(info)
+    settings = _generator_settings(info, method)
     beside = discriminators_beside(path)
     if beside:
         first = next(iter(read_info(beside).networks.values()))
@@ -41,21 +43,23 @@ def discriminators_beside(model: Path) -> Path | None:
     return candidate if candidate.is_file() else None
 
 
-def _generator_settings(info: ModelInfo) -> dict[str, object]:
+def _generator_settings(info: ModelInfo, method: str) -> dict[str, object]:
     if up := info.networks.get("up"):
         own = _prefixed("method.generator", up)
         return own | {"method.scale": own.pop("method.generator.scale")}
     a2b, b2a = info.networks.get("a2b"), info.networks.get("b2a")
     settings: dict[str, object] = {}
-    if isinstance(a2b, ResNetConfig):
+    if isinstance(a2b, TRANSLATORS):
         settings = {"method.channels_a": a2b.input_channels, "method.channels_b": a2b.output_channels}
-    elif isinstance(b2a, ResNetConfig):
+    elif isinstance(b2a, TRANSLATORS):
         settings = {"method.channels_a": b2a.output_channels, "method.channels_b": b2a.input_channels}
     generator = a2b or b2a
+    if method == "pix2pix" and isinstance(generator, TRANSLATORS):
+        settings |= {"method.direction": "a2b" if a2b else "b2a", "method.labels": generator.labels}
     return settings | (_prefixed("method.generator", generator) if generator else {})
 
 
 def _prefixed(table: str, network: NetworkConfig) -> dict[str, object]:
-    # Channels follow from the domains' own settings.
-    own = network.model_dump(exclude={"input_channels", "output_channels"})
+    # Channels and labels follow from settings of the method.
+    own = network.model_dump(exclude={"input_channels", "output_channels", "labels"})
     return {f"{table}.{key}": value for key, value in flatten(own).items()}

@@ -1,6 +1,7 @@
 """Weights made elsewhere: what is in a file, and a model file of ours with it.
 
-CycleGAN's generators and upscalers are recognised by the names and shapes of their tensors, which say every setting.
+Generators of CycleGAN and pix2pix and upscalers are recognised by the names and shapes of their tensors, which say
+every setting that pictures depend on.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from i2i.config.networks import CompactConfig, ResNetConfig, RRDBConfig, SRResNetConfig
+from i2i.config.networks import CompactConfig, ResNetConfig, RRDBConfig, SRResNetConfig, UNetConfig
 from i2i.errors import ModelError, UsageError
 from i2i.models.foreign_cyclegan import is_resnet_generator, resnet_generator
 from i2i.models.foreign_likeness import likeness
+from i2i.models.foreign_unet import is_unet_generator, unet_generator
 from i2i.models.foreign_upscalers import nearest, upscaler
 from i2i.models.info import COPY_AGAIN, METADATA_KEY, Card, Direction, ModelInfo, sha256
 from i2i.models.modelfile import save_model
@@ -27,7 +29,12 @@ from i2i.models.pickles import read_in_child
 from i2i.networks.base import Network
 from i2i.version import __version__
 
-IMPORTABLE = "Can be imported: ResNet generators of CycleGAN; upscalers Compact, RRDB (ESRGAN), SRResNet, MSRResNet."
+IMPORTABLE = (
+    "Can be imported: ResNet generators of CycleGAN, U-Net generators of pix2pix;"
+    " upscalers Compact, RRDB (ESRGAN), SRResNet, MSRResNet."
+)
+# Who published a translator of this kind; all other kinds enlarge.
+METHODS = {"resnet": "cyclegan", "unet": "pix2pix"}
 # Wrapping modules, and the generator in a file with all networks of a training: its running average if there is one.
 PREFIXES = ("module.", "_orig_mod.", "generator_ema.", "generator.", "netG.", "net_g.", "module.")
 
@@ -37,44 +44,43 @@ class Foreign:
     """A network of ours with the weights of a file; `title` is what people call it."""
 
     title: str
-    config: ResNetConfig | CompactConfig | RRDBConfig | SRResNetConfig
+    config: ResNetConfig | UNetConfig | CompactConfig | RRDBConfig | SRResNetConfig
     network: Network
 
 
 def import_weights(files: Sequence[Path], output: Path, direction: Literal["a2b", "b2a"] | None = None) -> ModelInfo:
-    """Write one model file of ours with the weights of an upscaler, or of one or two generators of CycleGAN.
+    """Write one model file of ours with the weights of an upscaler, or of one or two generators of CycleGAN or pix2pix.
 
     Two files are a2b and b2a; `direction` says what a single one is. Weights are stored as they are, without halving.
     Raises ModelError for a file that cannot be read or holds no such network, saying what it looks like; UsageError for
     an upscaler with a direction or a second file.
     """
     found = [recognise(read_tensors(path), path) for path in files]
-    enlarging = [path for path, network in zip(files, found, strict=True) if network.config.kind != "resnet"]
+    enlarging = [path for path, foreign in zip(files, found, strict=True) if foreign.config.kind not in METHODS]
     if enlarging and (direction is not None or len(files) > 1):
         hint = "Import it alone, without --direction."
         raise UsageError("is an upscaler, and those have no directions.", where=enlarging[0], hint=hint)
     directions: tuple[Direction, ...] = ("a2b", "b2a") if len(files) == 2 else (direction or "a2b",)
     if enlarging:
         directions = ("up",)
+    named = dict(zip(directions, found, strict=True))
     info = ModelInfo(
         version=__version__,
         task="upscale" if enlarging else "translate",
-        method="" if enlarging else "cyclegan",
+        method=", ".join(dict.fromkeys(METHODS.get(foreign.config.kind, "") for foreign in found)),
         directions=directions,
-        networks={name: network.config for name, network in zip(directions, found, strict=True)},
+        networks={name: foreign.config for name, foreign in named.items()},
         value_range=(0.0, 1.0) if enlarging else (-1.0, 1.0),
-        multiple=found[0].network.multiple,
-        minimum=found[0].network.minimum,
+        multiple=max(foreign.network.multiple for foreign in found),
+        minimum=max(foreign.network.minimum for foreign in found),
         ancestor=", ".join(f"{path.name} (SHA-256 {sha256(path)})" for path in files),
         card=Card(
-            description=f"imported weights: {found[0].title}",
+            description=f"imported weights: {', '.join(dict.fromkeys(foreign.title for foreign in found))}",
             data="unknown",
             licence="unknown: ask where the file came from",
         ),
     )
-    save_model(
-        output, {name: network.network for name, network in zip(directions, found, strict=True)}, info, half=False
-    )
+    save_model(output, {name: foreign.network for name, foreign in named.items()}, info, half=False)
     return info
 
 
@@ -90,6 +96,8 @@ def recognise(state: Mapping[str, Tensor], path: Path) -> Foreign:
         raise ModelError(f"damaged: '{infinite}' holds values that are not finite.", where=path, hint=COPY_AGAIN)
     if is_resnet_generator(state):
         return Foreign("ResNet generator of CycleGAN", *resnet_generator(state, path))
+    if is_unet_generator(state):
+        return Foreign("U-Net generator of pix2pix", *unet_generator(state, path))
     if known := upscaler(state, path):
         title, config, network = known
         return Foreign(f"{title}, scale {config.scale}", config, network)

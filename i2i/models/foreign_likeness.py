@@ -32,7 +32,6 @@ LIKENESSES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("LaMa", (r".*\.ffc\.convl2l\.weight",)),
     ("DeepFill", (r"(stage1\.conv1|xconv1)\.conv\.weight",)),
     ("a transformer (SwinIR, HAT, DAT or like them)", (r".*\.(attn\..*|relative_position_bias_table)",)),
-    ("a U-Net generator of pix2pix", (r"model\.model\..*",)),
     ("a discriminator of pix2pixHD", (r"scale\d+_layer\d+\..*",)),
 )
 

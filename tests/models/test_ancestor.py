@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from i2i.config.layers import resolve
 from i2i.config.methods import METHODS
-from i2i.config.networks import CompactConfig
+from i2i.config.networks import CompactConfig, UNetConfig
 from i2i.errors import ConfigError
+from i2i.methods.build import build_method
 from i2i.methods.cyclegan import CycleGAN
+from i2i.methods.pix2pix import Pix2Pix
 from i2i.methods.srgan import SRGAN
 from i2i.models.ancestor import ancestor_layer
 from i2i.models.modelfile import ModelInfo, save_model
@@ -26,7 +29,8 @@ def enlarger(tmp_path: Path) -> Path:
 
 
 def test_methods_are_listed_with_the_task_that_their_models_get():
-    assert {name: entry.task for name, entry in METHODS.items()} == {"cyclegan": CycleGAN.task, "srgan": SRGAN.task}
+    built = {"cyclegan": CycleGAN, "pix2pix": Pix2Pix, "srgan": SRGAN}
+    assert {name: entry.task for name, entry in METHODS.items()} == {name: it.task for name, it in built.items()}
 
 
 def test_the_network_and_its_scale_come_along(enlarger: Path):
@@ -52,3 +56,18 @@ def test_a_model_that_enlarges_is_no_beginning_for_a_translation(enlarger: Path)
 def test_a_model_that_translates_is_no_beginning_for_an_enlargement(tiny_model: Path):
     with pytest.raises(ConfigError, match="is a model to translate pictures, and srgan learns to upscale them"):
         ancestor_layer(str(tiny_model), "--init", "srgan")
+
+
+@pytest.mark.parametrize("direction", ["a2b", "b2a"])
+def test_direction_channels_and_classes_of_a_model_of_pairs_come_along(direction: str, tmp_path: Path):
+    config = UNetConfig(input_channels=1, labels=7, filters=2, downs=5)
+    path = tmp_path / "painter.safetensors"
+    info = ModelInfo(directions=(direction,), networks={direction: config})
+    save_model(path, {direction: build(config)}, info, half=False)
+    values = {key: placed.value for key, placed in ancestor_layer(str(path), "--init", "pix2pix").items()}
+    channels = (values["method.channels_a"], values["method.channels_b"])
+    assert channels == ((1, 3) if direction == "a2b" else (3, 1))
+    assert (values["method.direction"], values["method.labels"]) == (direction, 7)
+    assert (values["method.generator.kind"], values["method.generator.downs"]) == ("unet", 5)
+    resolved = resolve("pix2pix", "default", [ancestor_layer(str(path), "--init", "pix2pix")]).config.method
+    assert build_method(resolved).generator.config == config

@@ -69,7 +69,6 @@ OTHERS = {
         with_keys("conv_first.weight", "layers.0.residual_group.blocks.0.attn.relative_position_bias_table"),
         with_keys("layers.0.blocks.0.attn.qkv.weight"),
     ],
-    "a U-Net generator of pix2pix": [with_keys("model.model.0.weight", "model.model.1.model.1.weight")],
     "a discriminator of pix2pixHD": [with_keys("scale0_layer0.0.weight")],
     "a PatchGAN discriminator": [{"model.0.weight": convolution(4)}],
     "a pixel discriminator": [{"net.0.weight": convolution(1)}],
