@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 import torch
 
 from i2i.config import toml
-from i2i.config.data import PhotosConfig, UnpairedConfig
+from i2i.config.data import PairedConfig, PhotosConfig, UnpairedConfig
 from i2i.config.layers import Placed, load
 from i2i.config.run import RunConfig
 from i2i.data.opening import OpenedData, PhotoScans, UnpairedScans, open_photos, open_unpaired
+from i2i.data.paired_opening import PairedScans, open_paired
 from i2i.data.training import TrainingPictures
 from i2i.engine.checkpoint import newest_checkpoint
 from i2i.engine.loop import Trainer
@@ -37,6 +38,7 @@ from i2i.inference.ways import Running
 from i2i.methods.base import Method
 from i2i.methods.build import build_method
 from i2i.methods.cyclegan import CycleGAN
+from i2i.methods.pix2pix import Pix2Pix
 from i2i.methods.srgan import SRGAN
 from i2i.models.info import Direction
 from i2i.models.shipped import shipped_upscaler
@@ -166,12 +168,10 @@ def upscale(
 def _all(planned: Plan, translator: Translator, options: Options, report: Callable[[Outcome], None]) -> Summary:
     """Every picture of a plan through one translator."""
     translator.expect(len(planned.jobs))
-    return translate_files(
-        planned, translator, beside(options, translator.device.type), work=translator.name, report=report
-    )
+    return translate_files(planned, translator, beside(options, translator), work=translator.name, report=report)
 
 
-ScansT = TypeVar("ScansT", PhotoScans, UnpairedScans)
+ScansT = TypeVar("ScansT", PhotoScans, UnpairedScans, PairedScans)
 
 
 @dataclass(frozen=True)
@@ -222,6 +222,16 @@ def _open(method: Method, config: RunConfig, progress: Progress, previous: dict[
         case CycleGAN(), UnpairedConfig() as data:
             channels = (method.config.channels_a, method.config.channels_b)
             return open_unpaired(data, channels, previous=_known(UnpairedScans, previous), progress=counted)
+        case Pix2Pix(), PairedConfig() as data:
+            settings, known = method.config, _known(PairedScans, previous)
+            return open_paired(
+                data,
+                channels=settings.channels,
+                labels=settings.labels,
+                direction=settings.direction,
+                previous=known,
+                progress=counted,
+            )
         case SRGAN(), PhotosConfig() as data:
             return open_photos(data, method.margin, previous=_known(PhotoScans, previous), progress=counted)
     raise TypeError(f"no data is opened for {type(method).__name__}")

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from i2i.config.data import PhotosConfig, UnpairedConfig
+from i2i.config.data import PairedConfig, PhotosConfig, UnpairedConfig
 from i2i.config.methods.cyclegan import CycleGANConfig
+from i2i.config.methods.pix2pix import Pix2PixConfig
 from i2i.config.methods.srgan import SRGANConfig
 from i2i.config.run import RunConfig
 from i2i.data.loader import stacked
 from i2i.data.opening import open_photos, open_unpaired
+from i2i.data.paired_opening import open_paired
 from i2i.degradations.build import degradation
 from i2i.engine.sheet import sheet
-from i2i.images.picture import Picture, Pixels
+from i2i.images.picture import Picture, Samples
 
 UNIT = (0.0, 1.0)
 
@@ -29,6 +32,8 @@ def preview(config: RunConfig, *, rows: int = 4, draws: int = 4) -> Picture:
     match config.method, config.data:
         case SRGANConfig() as method, PhotosConfig() as data:
             columns = _degraded(method, data, config.train.seed, rows, draws)
+        case Pix2PixConfig() as method, PairedConfig() as data:
+            columns = _paired(method, data, config.train.seed, rows)
         case CycleGANConfig() as method, UnpairedConfig() as data:
             columns = _unpaired(method, data, config.train.seed, rows)
         case _:
@@ -56,6 +61,16 @@ def _unpaired(method: CycleGANConfig, data: UnpairedConfig, seed: int, rows: int
     return {"real_a": _unit([a for a, _ in taken]), "real_b": _unit([b for _, b in taken])}
 
 
-def _unit(pictures: list[Pixels]) -> Tensor:
+def _paired(method: Pix2PixConfig, data: PairedConfig, seed: int, rows: int) -> Mapping[str, Tensor]:
+    """Inputs beside what is to come of them; the classes of label maps from black to white."""
+    samples = open_paired(data, channels=method.channels, labels=method.labels, direction=method.direction).train
+    taken = [samples.sample(seed, 0, row) for row in range(min(rows, len(samples)))]
+    real_a = _unit([a for a, _ in taken])
+    shown = real_a * (255 / max(1, method.labels - 1)) if method.labels else real_a
+    return {"real_a": shown, "real_b": _unit([b for _, b in taken])}
+
+
+def _unit(pictures: Sequence[Samples]) -> Tensor:
     """(N, C, H, W) from 0 to 1."""
-    return torch.from_numpy(stacked(pictures)).float() / 255
+    planes = stacked(pictures)
+    return torch.from_numpy(planes).float() / float(np.iinfo(planes.dtype).max)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from i2i.cli.console import Console, pass_console
+from i2i.cli.fetch import fetch
 from i2i.cli.options import json_option, set_option
 from i2i.config.methods import METHODS
 from i2i.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from i2i.config.data import DataConfig
-    from i2i.data.check import Check
+    from i2i.config.run import RunConfig
+    from i2i.data.check import Findings
 
 method_option = click.option(
     "--method",
@@ -27,7 +29,10 @@ method_option = click.option(
 
 @click.group()
 def data() -> None:
-    """Check folders of training pictures, and see what a training would see."""
+    """Fetch and check folders of training pictures, and see what a training would see."""
+
+
+data.add_command(fetch)
 
 
 @data.command()
@@ -35,7 +40,11 @@ def data() -> None:
 @method_option
 @click.option("--a", help="Pictures of domain A: a folder or @list.")
 @click.option("--b", help="Pictures of domain B: a folder or @list.")
+@click.option(
+    "--pairs", help="Pairs for pix2pix: auto, folders, side-by-side, csv, or made of photos: colorize, edges, degrade."
+)
 @click.option("--size", type=int, help="Side of the crops in pixels.  [default: the training's]")
+@set_option
 @json_option
 @pass_console
 @click.pass_context
@@ -46,24 +55,29 @@ def check(
     method: str,
     a: str | None,
     b: str | None,
+    pairs: str | None,
     size: int | None,
+    assignments: tuple[str, ...],
 ) -> None:
     """Read every picture of DATA and tell what a training would find.
 
     Exit code 0: no problems. 10: problems were found. 2: DATA cannot be trained on.
     """
-    from i2i.config.layers import Placed, resolve
+    from i2i.config.layers import Placed, assignment_layer, resolve
 
     if method == "srgan" and (a or b):
         raise UsageError("--a and --b are for unpaired training.", hint="Give DATA.")
+    if method in ("srgan", "cyclegan") and pairs:
+        raise UsageError("--pairs is for paired training.", hint="Say --method pix2pix.")
     given = {
         "data.path": Placed(folder, "DATA"),
         "data.size": Placed(size, "--size"),
         "data.a": Placed(a, "--a"),
         "data.b": Placed(b, "--b"),
+        "data.pairs": Placed(pairs, "--pairs"),
     }
     layer = {key: placed for key, placed in given.items() if placed.value is not None}
-    found = _checked(resolve(method, "default", [layer]).config.data)
+    found = _checked(resolve(method, "default", [assignment_layer(assignments), layer]).config)
     if console.json:
         console.document(found.to_json())
     else:
@@ -72,16 +86,19 @@ def check(
     context.exit(10 if found.has_problems else 0)
 
 
-def _checked(settings: DataConfig) -> Check:
-    from i2i.config.data import PhotosConfig, UnpairedConfig
-    from i2i.data.check import check_photos, check_unpaired
+def _checked(config: RunConfig) -> Findings:
+    from i2i.config.data import PairedConfig, PhotosConfig, UnpairedConfig
+    from i2i.config.methods.pix2pix import Pix2PixConfig
+    from i2i.data.check import check_paired, check_photos, check_unpaired
 
-    match settings:
-        case PhotosConfig():
+    match config.method, config.data:
+        case Pix2PixConfig() as method, PairedConfig() as settings:
+            return check_paired(settings, labels=method.labels, side="a" if method.direction == "a2b" else "b")
+        case _, PhotosConfig() as settings:
             return check_photos(settings)
-        case UnpairedConfig():
+        case _, UnpairedConfig() as settings:
             return check_unpaired(settings)
-    raise TypeError(f"nothing checks {type(settings).__name__}")
+    raise TypeError(f"nothing checks {type(config.data).__name__}")
 
 
 @data.command()

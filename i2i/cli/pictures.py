@@ -136,7 +136,7 @@ class PictureRun:
             return translate_files(
                 self.plan,
                 translator,
-                beside(self.options, translator.device.type),
+                beside(self.options, translator),
                 work=translator.name,
                 report=report,
                 stop=interrupt.end_asked,
@@ -146,9 +146,10 @@ class PictureRun:
             progress.close()
 
     def _forecast(self, translator: Translator) -> int:
+        from i2i.inference.batch import beside
         from i2i.inference.forecast import forecast
 
-        found = forecast(self.plan, translator, self.options, translator.name)
+        found = forecast(self.plan, translator, beside(self.options, translator), translator.name)
         if self.console.json:
             self.console.document(found.as_json())
         elif not self.console.quiet:

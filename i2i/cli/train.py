@@ -138,11 +138,11 @@ def _layers(context: click.Context) -> list[Layer]:
 
 def _folder_of_pictures(resolved: Resolved) -> str:
     """The folder that the run is named after. Raises UsageError where pictures are not said or not there."""
-    from i2i.config.data import UnpairedConfig
+    from i2i.config.data import ScaledConfig
 
     data = resolved.config.data.model_dump(include={"path", "a", "b"}, exclude_none=True)
     if "path" not in data and len(data) < 2:
-        hint = "Give DATA, or --a and --b." if isinstance(resolved.config.data, UnpairedConfig) else "Give DATA."
+        hint = "Give DATA, or --a and --b." if isinstance(resolved.config.data, ScaledConfig) else "Give DATA."
         raise UsageError("it is not said where the pictures are.", hint=hint)
     for name, place in data.items():
         is_list = name != "path" and place.startswith("@")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -16,6 +17,8 @@ from i2i.errors import UsageError
 @click.argument("model")
 @picture_options
 @click.option("--direction", type=click.Choice(["a2b", "b2a"]), help="[default: a2b, or the only one of the model]")
+@click.option("--stochastic", is_flag=True, help="Keep dropout on, as pix2pix was published: results vary with --seed.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of --stochastic.")
 @pass_console
 @click.pass_context
 def translate(context: click.Context, console: Console, /, **asked: Any) -> None:
@@ -38,5 +41,6 @@ def translate(context: click.Context, console: Console, /, **asked: Any) -> None
 
     from i2i.inference.translator import load
 
-    translator = load(path, device=asked["device"], direction=direction, running=run.running())
+    running = replace(run.running(), stochastic=asked["seed"] if asked["stochastic"] else None)
+    translator = load(path, device=asked["device"], direction=direction, running=running)
     context.exit(run.go(translator, f"model {asked['model']}  ·  {direction}"))

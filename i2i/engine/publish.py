@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from i2i.config.data import UnpairedConfig
+from i2i.config.data import ScaledConfig
 from i2i.config.run import RunConfig
 from i2i.engine.runfolder import RunFolder
 from i2i.methods.base import Method
@@ -54,6 +54,6 @@ class Publisher:
 
     def _training_scale(self) -> TrainingScale:
         data = self.config.data
-        if isinstance(data, UnpairedConfig):
+        if isinstance(data, ScaledConfig):
             return TrainingScale(size=data.size, load=data.load_size, transform=data.transform)
         return TrainingScale(size=data.size)

@@ -12,13 +12,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from i2i.errors import I2IError, ImageError, NoRoomError
 from i2i.images.decoding import Frames, decode, decode_frames, header
 from i2i.images.encoding import encode, encode_frames
 from i2i.images.files import FileContent, content_of, read_content
 from i2i.images.formats import BY_NAME, FORMAT_OF_SUFFIX, PNG, CannotHoldError, Format, loses_depth
+from i2i.images.labels import decode_labels
 from i2i.images.limits import Limits
 from i2i.images.metadata import MetadataKept
 from i2i.images.picture import Picture
@@ -28,6 +29,9 @@ from i2i.inference.journal import Journal
 from i2i.inference.output import Exists, Output
 from i2i.inference.plan import Job, Plan, plan
 from i2i.inference.room import Room
+
+if TYPE_CHECKING:
+    from i2i.inference.translator import Translator
 
 Translate = Callable[..., Picture]  # of a picture; with `way` where its result named one before
 
@@ -50,11 +54,18 @@ class Options:
     exists: Exists = "skip"
     on_error: Literal["continue", "stop"] = "continue"
     jobs: int | None = None  # threads that read, and as many that write
+    labels: bool = False  # inputs are label maps: the model wants the class numbers
+
+    def read(self, data: bytes) -> Picture | Frames:
+        """What a network gets of a file's bytes. Raises ImageError."""
+        if self.labels:
+            return Picture(decode_labels(data, self.limits))
+        return (decode_frames if self.frames == "all" else decode)(data, self.limits)
 
     def what_matters(self) -> dict[str, Any]:
         """The options that change what is in the outputs."""
         other = asdict(self)
-        for name in ("exists", "on_error", "jobs"):
+        for name in ("exists", "on_error", "jobs", "labels"):
             del other[name]
         del other["limits"]  # they decide whether there is an output, not what is in it
         return other
@@ -147,14 +158,14 @@ def translate_files(
         return batch.summary()
 
 
-def beside(options: Options, device: str) -> Options:
-    """The options with a number of threads, where none was asked for, that suits a network on this kind of device.
+def beside(options: Options, translator: Translator) -> Options:
+    """The options as they suit a network: what it reads, and a number of threads where none was asked for.
 
     On a CPU the network takes the processor itself, and more than one thread beside it costs more than it gains
     (benchmarks/folder.py).
     """
-    most = 1 if device == "cpu" else MOST_THREADS
-    return replace(options, jobs=options.jobs or min(most, os.cpu_count() or 1))
+    most = 1 if translator.device.type == "cpu" else MOST_THREADS
+    return replace(options, jobs=options.jobs or min(most, os.cpu_count() or 1), labels=translator.labels > 0)
 
 
 def plan_files(
@@ -305,7 +316,7 @@ class _Batch:
                 file = content_of(read_stream(limits.max_bytes)) if is_stream else read_content(job.source, limits)
                 width, height, count = header(file.data, limits)
                 turn.enter(width * height * (count if self.options.frames == "all" else 1))
-                decoded = (decode_frames if self.options.frames == "all" else decode)(file.data, limits)
+                decoded = self.options.read(file.data)
                 way = self.output.way(job, file)
                 return _Loaded(job, cleared, replace(file, data=b""), decoded, start, turn.pixels or 0, way)
         except ImageError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from i2i.errors import ImageError
-from i2i.images.decoding import decode, header
+from i2i.images.decoding import header
 from i2i.images.files import read_content, read_size
 from i2i.images.formats import PNG, CannotHoldError
 from i2i.images.picture import Picture
@@ -102,7 +102,8 @@ def _measured(
     for job in by_size[len(by_size) // 2 :: -max(1, len(by_size) // 2 // SAMPLES)][:SAMPLES]:
         start = time.perf_counter()
         try:
-            picture = decode(read_content(job.source, options.limits).data, options.limits)
+            read = options.read(read_content(job.source, options.limits).data)
+            picture = read if isinstance(read, Picture) else read.pictures[0]
             made = translate(picture)
             written += len(_encoded(made, job, options))
         except ImageError:  # the batch will name it

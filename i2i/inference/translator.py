@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
+from i2i.config.networks import ResNetConfig, UNetConfig
 from i2i.errors import ImageError, NoMemoryError, UsageError
 from i2i.images.files import read
+from i2i.images.labels import read_labels
 from i2i.images.picture import Picture, Samples
 from i2i.images.transparency import filled
 from i2i.inference.canvas import Canvas, Pixels, resized
@@ -84,11 +86,17 @@ class Translator:
         memory: int | None = None,
     ) -> None:
         self.network = folded(network.to(device).eval())
+        if running.stochastic is not None:
+            _keep_dropout(self.network)
         self.info, self.direction, self.device, self.running = info, direction, device, running
         # of the file's content and what was asked for: what a journal knows the work by
         self.name = " ".join(filter(None, [sha256, direction, running.what_matters()]))
         generator = info.generator(direction)
         self.channels_in, self.scale = generator.input_channels, generator.scale
+        # of the label maps that it reads, whose pixels are class numbers; 0 for pictures
+        self.labels = generator.labels if isinstance(generator, (ResNetConfig, UNetConfig)) else 0
+        if self.labels and running.max_side:
+            raise UsageError("label maps cannot be shrunk: classes have no means.", hint="Leave --max-side out.")
         self.ways = Ways(self.network, self.channels_in, device, running, memory or total_memory(device))
         self.passage = Passage(self.ways)
         self.tell: Callable[[str], None] = lambda text: None
@@ -119,10 +127,11 @@ class Translator:
             case Picture():
                 return self._translate(picture, way)
             case Image.Image():
-                return self._translate(Picture.from_pil(picture)).to_pil()
+                is_map = self.labels and picture.mode == "P"
+                return self._translate(Picture.from_pil(_indices(picture) if is_map else picture)).to_pil()
             case np.ndarray():
                 return self._translate_array(picture)
-        return self._translate(read(picture), way)
+        return self._translate(Picture(read_labels(picture)) if self.labels else read(picture), way)
 
     def expect(self, pictures: int) -> None:
         """Say how many pictures are to come: for many it is worth while to try what is quicker."""
@@ -143,7 +152,9 @@ class Translator:
         return pixels[:, :, 0] if array.ndim == 2 and pixels.shape[2] == 1 else pixels
 
     def _translate(self, picture: Picture, asked: str = "") -> Picture:
-        with torch.inference_mode(), _repeatable():
+        with torch.inference_mode(), _repeatable(), _drawn_from(self.running.stochastic, self.device):
+            if self.labels:
+                self._refuse_other_than_labels(picture)
             shown = picture.with_pixels(filled(picture))
             pixels = shown.gray() if self.channels_in == 1 else shown.rgb()
             as_luma = picture.is_gray and self.channels_in == 3
@@ -151,6 +162,13 @@ class Translator:
             alpha = _as_large(picture.alpha, result)
             made = replace(picture, pixels=result, alpha=alpha, way=str(way or ""))
         return self._with_note(made) if way and way.sampled else made
+
+    def _refuse_other_than_labels(self, picture: Picture) -> None:
+        """Raises ImageError for what is no label map, or one of other classes."""
+        if not picture.is_gray or picture.pixels.dtype != np.uint8:
+            raise ImageError("this model reads label maps: 8 bit, one channel, class numbers.")
+        if (highest := int(picture.pixels.max())) >= self.labels:
+            raise ImageError(f"holds class {highest}, and the model knows the classes 0 to {self.labels - 1}.")
 
     def _result(self, pixels: Samples, kind: str, as_luma: bool, known: Way | None) -> tuple[Samples, Way | None]:
         """(H, W, C_in) -> (sH, sW, C_out) of a type, and the way it took, if it took one."""
@@ -201,6 +219,7 @@ class Translator:
         if known is None and self._fitted and size[0] * size[1] >= self._fitted[0]:
             return self._fitted[1]
         may = self.ways.may_be_quick(way) and isinstance(self.network, Network) and not source.is_uniform
+        may = may and self.running.stochastic is None
         asked = self.running.runtime == "onnxruntime"
         wanted = known.quick if known else asked or self._expects_many
         quick = (
@@ -264,6 +283,31 @@ def _as_large(alpha: Samples | None, result: Samples) -> Samples | None:
     if alpha is None or alpha.shape == result.shape[:2]:
         return alpha
     return resized(alpha[:, :, None], result.shape[:2], alpha.dtype.name)[:, :, 0]
+
+
+def _indices(image: Image.Image) -> Image.Image:
+    """The gray picture of a palette's indices."""
+    return Image.fromarray(np.asarray(image))
+
+
+def _keep_dropout(network: nn.Module) -> None:
+    """Evaluated, but for dropout. Raises UsageError where there is none."""
+    layers = [module for module in network.modules() if isinstance(module, nn.Dropout) and module.p]
+    if not layers:
+        raise UsageError("this network has no dropout to keep on.", hint="Leave --stochastic out.")
+    for layer in layers:
+        layer.train()
+
+
+@contextmanager
+def _drawn_from(seed: int | None, device: torch.device) -> Iterator[None]:
+    """What is random is drawn from the seed; torch's generators are as they were afterwards."""
+    if seed is None:
+        yield
+        return
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 @contextmanager

@@ -54,7 +54,8 @@ class Running:
     `tile` is the side of a block in input pixels, 0 for whole pictures; `overlap` what blocks see of their neighbours,
     for networks without norms of the whole picture; `max_side` shrinks what the network sees. None: decided here.
     `runtime` auto takes onnxruntime on a CPU where many pictures are expected (`Translator.expect`), and it is
-    installed and proves quicker. Raises UsageError for numbers and words that cannot be.
+    installed and proves quicker. `stochastic` keeps dropout on, drawn from this seed anew for each picture, which stays
+    whole. Raises UsageError for numbers and words that cannot be.
     """
 
     tile: int | None = None
@@ -62,9 +63,10 @@ class Running:
     precision: Asked = "auto"
     max_side: int | None = None
     runtime: Runtime = "auto"
+    stochastic: int | None = None
 
     def __post_init__(self) -> None:
-        numbers = {"tile": 0, "overlap": 0, "max_side": 1}
+        numbers = {"tile": 0, "overlap": 0, "max_side": 1, "stochastic": 0}
         for name, least in numbers.items():
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < least):
@@ -72,6 +74,9 @@ class Running:
         for name, words in (("precision", get_args(Asked)), ("runtime", get_args(Runtime))):
             if getattr(self, name) not in words:
                 raise UsageError(f"{name} is {getattr(self, name)!r} and should be one of {', '.join(words)}.")
+        if self.stochastic is not None and (self.tile or self.runtime == "onnxruntime"):
+            what = f"dropout cannot be kept on {'in tiles' if self.tile else 'in onnxruntime'}."
+            raise UsageError(what, hint="Leave --stochastic out, or the other option.")
 
     def what_matters(self) -> str:
         """What a journal knows of it: nothing where all is decided here."""
@@ -137,6 +142,8 @@ class Ways:
     def first(self, height: int, width: int) -> Way:
         """The way to begin with. Raises ImageError for a picture that cannot be whole and must be."""
         whole = Way(0, precision=self.precision)
+        if self.running.stochastic is not None:
+            return whole
         if self.running.tile is not None:
             return replace(whole, tile=self.running.tile)
         if not isinstance(self.network, Network):  # nothing is known of it
@@ -158,7 +165,7 @@ class Ways:
 
     def after(self, way: Way) -> Iterator[Way]:
         """What to try when memory was short, in this order; nothing where a tile was asked for."""
-        if self.running.tile is not None or self.stages is None:
+        if self.running.tile is not None or self.running.stochastic is not None or self.stages is None:
             return
         for sampled in (False, True) if self.has_statistics else (False,):
             for side in (None, 256, 128, SMALLEST_TILE):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from i2i.config.methods.cyclegan import CycleGANConfig
+from i2i.config.methods.pix2pix import Pix2PixConfig
 from i2i.config.methods.srgan import SRGANConfig
 from i2i.config.run import MethodConfig
 from i2i.methods.base import Method
 from i2i.methods.cyclegan import CycleGAN
+from i2i.methods.pix2pix import Pix2Pix
 from i2i.methods.srgan import SRGAN
 
 
@@ -18,6 +20,8 @@ def build_method(config: MethodConfig) -> Method:
     match config:
         case CycleGANConfig():
             return CycleGAN(config)
+        case Pix2PixConfig():
+            return Pix2Pix(config)
         case SRGANConfig():
             return SRGAN(config)
     raise TypeError(f"no method is built from {type(config).__name__}")

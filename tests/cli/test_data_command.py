@@ -84,6 +84,49 @@ def test_photos_beside_an_empty_validation_folder_have_no_problems(folder: Path)
     ]
 
 
+def test_pairs_are_checked_for_pix2pix(folder: Path) -> None:
+    result = call(folder, "--method", "pix2pix", "--size", "32")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-2:] == ["train: 1 pair (folders)", "no problems found"]
+    named = call("--a", folder / "A", "--b", folder / "B", "--method", "pix2pix", "--size", "32", "--json")
+    assert json.loads(named.stdout)["roles"]["train"]["pairs"] == [["1.png", "1.png"]]
+
+
+def test_a_file_without_partner_ends_the_check_with_10(folder: Path) -> None:
+    (folder / "A" / "2.png").write_bytes((folder / "A" / "1.png").read_bytes())
+    result = call(folder, "--method", "pix2pix", "--size", "32")
+    assert result.exit_code == 10
+    assert result.stdout.splitlines()[-1] == "without partner: A/2.png"
+
+
+def test_the_layout_of_the_pairs_may_be_said(folder: Path) -> None:
+    result = call(folder, "--method", "pix2pix", "--pairs", "colorize", "--size", "32")
+    assert "train: 2 pairs (colorize)" in result.stdout
+    error = call(folder, "--method", "pix2pix", "--pairs", "csv").exception
+    assert isinstance(error, DataError)
+    assert "has no train.csv or pairs.csv. Found: A/ (1 image), B/ (1 image). Or give the CSV itself." in str(error)
+    wrong = call(folder, "--method", "pix2pix", "--pairs", "folder").exception
+    assert isinstance(wrong, ConfigError)
+    assert str(wrong).startswith("--pairs: data.pairs must be ")
+
+
+@pytest.mark.parametrize("method", ["cyclegan", "srgan"])
+def test_only_paired_training_has_pairs(folder: Path, method: str) -> None:
+    error = call(folder, "--method", method, "--pairs", "folders").exception
+    assert isinstance(error, UsageError)
+    assert str(error) == "--pairs is for paired training. Say --method pix2pix."
+
+
+def test_label_maps_are_checked_with_their_number_of_classes(folder: Path) -> None:
+    Image.new("L", (40, 40), 37).save(folder / "A" / "1.png")
+    error = call(folder, "--method", "pix2pix", "--set", "method.labels=35", "--size", "32").exception
+    assert isinstance(error, DataError)
+    assert str(error) == (
+        "A/1.png: class 37, but there are 35 (0 to 34); so in 1 of 1 label maps. "
+        "Set method.labels=38, or correct the files."
+    )
+
+
 @pytest.mark.parametrize("name", ["sheet.png", "A/sheet.png", "A/../B/sheet.jpg"])
 def test_a_sheet_does_not_get_among_the_training_pictures(folder: Path, name: str) -> None:
     error = call(folder, "-o", folder / name, command="preview").exception

@@ -25,7 +25,7 @@ from i2i.config.layers import load
 from i2i.config.methods import METHODS, run_class
 from i2i.config.run import RunConfig
 from i2i.config.toml import dump
-from i2i.data.batches import Photos, Unpaired
+from i2i.data.batches import Paired, Photos, Unpaired
 from i2i.engine.averaging import Average
 from i2i.engine.checkpoint import read_checkpoint, write_checkpoint
 from i2i.engine.distributed import Processes
@@ -68,14 +68,22 @@ def unpaired(generator: torch.Generator) -> Unpaired:
     return Unpaired(a, b)
 
 
+def paired(generator: torch.Generator) -> Paired:
+    a, b = torch.rand(2, BATCH, 3, 32, 32, generator=generator, dtype=torch.float64) * 2 - 1
+    return Paired(a, b)
+
+
 def photos(generator: torch.Generator) -> Photos:
     return Photos(torch.rand(BATCH, 3, 48, 48, generator=generator, dtype=torch.float64))
 
 
 RESNET = {"kind": "resnet", "filters": 2, "blocks": 1, "init_gain": 0.2}
 PATCHGAN = {"kind": "patchgan", "filters": 3, "layers": 1, "init_gain": 0.2}
+UNET = {"kind": "unet", "filters": 2, "downs": 5, "norm": "instance", "dropout": 0.0, "init_gain": 0.2}
 COMPACT = {"kind": "compact", "filters": 3, "convolutions": 1, "init_gain": 0.2}
+MULTISCALE = {"kind": "multiscale", "filters": 2, "scales": 2, "init_gain": 0.2}
 SPECTRAL = {"kind": "unet-sn", "filters": 2}
+DROPOUT = "dropout draws masks of its own in each part"
 COMPARED, BATCH_NORM = "compare the samples of a part, not of the batch", "batch norm sees the samples of a part"
 
 SMALL = {
@@ -89,6 +97,20 @@ SMALL = {
             "judging pixels": Variant({"discriminator": {"kind": "pixel", "filters": 3}, "identity": 0}),
             "relativistic": Variant({"adversarial": "ralsgan"}, COMPARED, COMPARED),
             "with batch norm": Variant({"generator": {**RESNET, "norm": "batch"}}, BATCH_NORM, BATCH_NORM),
+        },
+    ),
+    "pix2pix": Small(
+        {"generator": UNET, "discriminator": PATCHGAN},
+        paired,
+        {
+            "published but for norm and dropout": Variant(),
+            "with dropout": Variant({"generator": {**UNET, "dropout": 0.5}}, DROPOUT, DROPOUT),
+            "with batch norm": Variant({"discriminator": {**PATCHGAN, "norm": "batch"}}, BATCH_NORM, BATCH_NORM),
+            "several scales": Variant({"discriminator": MULTISCALE, "feature_matching": 10, "adversarial": "lsgan"}),
+            "with a penalty": Variant({"adversarial": "wgan-gp"}),
+            "relativistic": Variant({"adversarial": "rahinge"}, COMPARED, COMPARED),
+            "without a discriminator": Variant({"adversarial_weight": 0}),
+            "from b to a": Variant({"direction": "b2a"}),
         },
     ),
     "srgan": Small(
@@ -225,6 +247,11 @@ RESUMED = {
         "with a penalty": {"adversarial": "wgan-gp"},
         "with dropout": {"generator": {**RESNET, "dropout": 0.5}},
         "with batch norm": {"generator": {**RESNET, "norm": "batch"}},
+    },
+    "pix2pix": {
+        "with dropout": {"generator": {**UNET, "dropout": 0.5}},
+        "with batch norm": {"generator": {**UNET, "norm": "batch"}},
+        "several scales": {"discriminator": MULTISCALE, "feature_matching": 10},
     },
     "srgan": {
         "relativistic": {"adversarial": "ragan"},

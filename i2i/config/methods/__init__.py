@@ -23,6 +23,9 @@ METHODS = {
     "cyclegan": MethodEntry(
         "i2i.config.methods.cyclegan:CycleGANRun", "translate", "two folders of unrelated pictures, both directions"
     ),
+    "pix2pix": MethodEntry(
+        "i2i.config.methods.pix2pix:Pix2PixRun", "translate", "pairs of pictures: each input with what is to come of it"
+    ),
     "srgan": MethodEntry(
         "i2i.config.methods.srgan:SRGANRun", "upscale", "one folder of photos, to enlarge others like them"
     ),
