@@ -102,7 +102,7 @@ def _checked(config: RunConfig) -> Findings:
 
 
 @data.command()
-@click.argument("folder", metavar="DATA", type=click.Path(exists=True, file_okay=False))
+@click.argument("folder", metavar="DATA", type=click.Path(exists=True))
 @click.option("-o", "--output", metavar="FILE", required=True, type=click.Path(path_type=Path), help="A picture file.")
 @method_option
 @click.option("--preset", default="default", show_default=True, help="Preset of the method.")

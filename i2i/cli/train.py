@@ -137,9 +137,10 @@ def _layers(context: click.Context) -> list[Layer]:
 
 
 def _folder_of_pictures(resolved: Resolved) -> str:
-    """The folder that the run is named after. Raises UsageError where pictures are not said or not there."""
-    from i2i.config.data import ScaledConfig
+    """The folder or CSV that the run is named after. Raises UsageError where pictures are not said or not there."""
+    from i2i.config.data import PairedConfig, ScaledConfig
 
+    has_lists = isinstance(resolved.config.data, PairedConfig)
     data = resolved.config.data.model_dump(include={"path", "a", "b"}, exclude_none=True)
     if "path" not in data and len(data) < 2:
         hint = "Give DATA, or --a and --b." if isinstance(resolved.config.data, ScaledConfig) else "Give DATA."
@@ -148,6 +149,8 @@ def _folder_of_pictures(resolved: Resolved) -> str:
         is_list = name != "path" and place.startswith("@")
         if is_list and not Path(place[1:]).is_file():
             raise UsageError(f"there is no list {place[1:]}.", where=resolved.origins[f"data.{name}"])
+        if has_lists and name == "path" and Path(place).suffix.lower() == ".csv" and Path(place).is_file():
+            continue
         if not is_list and not Path(place).is_dir():
             raise UsageError(f"there is no folder {place}.", where=resolved.origins[f"data.{name}"])
     return data.get("path") or data["a"].removeprefix("@")
@@ -160,7 +163,9 @@ def _changes(resolved: Resolved, preset: str) -> str:
 
 
 def _next_run(method: str, folder: str) -> Path:
-    runs = (Path("runs", f"{method}-{Path(folder).resolve().name}-{number}") for number in count(1))
+    data = Path(folder).resolve()
+    name = data.stem if data.is_file() else data.name
+    runs = (Path("runs", f"{method}-{name}-{number}") for number in count(1))
     return next(run for run in runs if not run.exists())
 
 
