@@ -8,6 +8,7 @@ Names: `real` are crops of photos, `low` what is left of them after the degradat
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import EllipsisType
 
 import torch
 from torch import Tensor, nn
@@ -88,7 +89,7 @@ class SRGAN(Method):
         if at.stage == "pixel":
             yield Update("generator", {"pixel": self.pixel_loss(fake, wanted)}, log={"psnr": psnr(fake, real)})
             return
-        yield Update("generator", self._all_losses(fake, real, wanted), log={"psnr": psnr(fake, real)})
+        yield Update("generator", self._all_losses(fake, real, wanted, at), log={"psnr": psnr(fake, real)})
         yield Update("discriminator", {"discriminator": self._telling(fake.detach(), real)})
 
     def _untouched(self, low: Tensor) -> Tensor:
@@ -99,14 +100,25 @@ class SRGAN(Method):
         self.generator.train()
         return fake
 
-    def _all_losses(self, fake: Tensor, real: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+    def _all_losses(self, fake: Tensor, real: Tensor, wanted: Tensor, at: StepInfo) -> dict[str, Tensor]:
         config = self.config
         losses = {"adversarial": config.adversarial_weight * self._fooling(fake, real)}
         if config.pixel_weight:
             losses["pixel"] = config.pixel_weight * self.pixel_loss(fake, wanted)
         if self.perceptual:
-            losses["perceptual"] = config.perceptual_weight * self.perceptual(fake, wanted)
+            seen = self._off_the_grid(real, at) if config.shift else ...
+            losses["perceptual"] = config.perceptual_weight * self.perceptual(fake[seen], wanted[seen])
         return losses
+
+    def _off_the_grid(self, pictures: Tensor, at: StepInfo) -> tuple[EllipsisType | slice, ...]:
+        """A crop at a random place, less than the scale from the corner, and as much smaller.
+
+        Pooling takes maxima at the same pixels of every crop, those of the network's own upsampling: without this a
+        bright pixel at each of them pleases the features, and a grid lies over the picture.
+        """
+        scale, (height, width) = self.config.scale, pictures.shape[2:]
+        top, left = divmod(int(at.draws.permutation(scale**2)[0]), scale)
+        return (..., slice(top, top + height - scale + 1), slice(left, left + width - scale + 1))
 
     def _fooling(self, fake: Tensor, real: Tensor) -> Tensor:
         kind = self.config.adversarial

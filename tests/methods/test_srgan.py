@@ -269,3 +269,44 @@ def test_settings_that_do_not_go_together_are_told(tables: dict[str, Any], told:
     with pytest.raises(ValidationError) as raised:
         SRGANRun.model_validate(tables)
     assert told in str(raised.value)
+
+
+# Features away from the grid of the upsampling
+
+
+class Seen:
+    """In the place of the perceptual loss: keeps what it was shown."""
+
+    def __init__(self) -> None:
+        self.pairs: list[tuple[Tensor, Tensor]] = []
+
+    def __call__(self, fake: Tensor, real: Tensor) -> Tensor:
+        self.pairs.append((fake.detach(), real))
+        return (fake - real).abs().mean()
+
+
+def seen_by_features(steps: int, **settings: Any) -> list[tuple[Tensor, Tensor]]:
+    method = method_of(stage="adversarial", perceptual_weight=0, scale=4, **settings)
+    method.perceptual = seen = Seen()  # type: ignore[assignment]
+    generator = torch.Generator().manual_seed(1)
+    photo = Photos(torch.rand(1, 3, 64, 64, generator=generator, dtype=torch.float64))  # 32 px and a margin of 16
+    engine = Engine(method, adam, CPU, seed=3)
+    feed = Feed(iter([photo] * steps), lambda batch: batch, 1)
+    for _ in range(steps):
+        engine.step(feed, 1)
+    return seen.pairs
+
+
+def test_features_are_compared_at_every_place_of_the_upsampling_in_turn():
+    pairs = seen_by_features(60)
+    assert {real.shape for _, real in pairs} == {fake.shape for fake, _ in pairs} == {(1, 3, 29, 29)}
+    whole = seen_by_features(1, shift=False)[0][1]
+    corners = [
+        next((y, x) for y in range(4) for x in range(4) if torch.equal(whole[..., y : y + 29, x : x + 29], real))
+        for _, real in pairs
+    ]
+    assert set(corners) == {(y, x) for y in range(4) for x in range(4)}
+
+
+def test_features_may_be_compared_where_they_lie():
+    assert {real.shape for _, real in seen_by_features(2, shift=False)} == {(1, 3, 32, 32)}

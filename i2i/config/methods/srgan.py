@@ -51,6 +51,9 @@ class SRGANConfig(MethodConfig):
         "let pixel and perceptual loss ask for sharpened photos (Wang et al. 2021); the discriminator sees plain ones",
     )
     adversarial: Adversarial = setting("ragan", "adversarial loss")
+    shift: bool = setting(
+        True, "move what the perceptual loss sees by less than the scale at random, against grids in the result"
+    )
     perceptual: PerceptualConfig = setting(PerceptualConfig(), "network and layers of the perceptual loss")
 
     @model_validator(mode="before")
