@@ -28,7 +28,7 @@ from i2i.engine.rehearsal import Rehearsal, rehearse
 from i2i.engine.runfolder import RunFolder
 from i2i.engine.start import start_from
 from i2i.errors import ConfigError, NoRoomError, UsageError, printable
-from i2i.inference.batch import Options, Outcome, Summary, beside, plan_files, translate_files
+from i2i.inference.batch import Options, Outcome, Summary, beside, decoder, plan_files, translate_files
 from i2i.inference.inputs import Selection
 from i2i.inference.plan import Plan
 from i2i.inference.translator import Translator
@@ -168,7 +168,14 @@ def upscale(
 def _all(planned: Plan, translator: Translator, options: Options, report: Callable[[Outcome], None]) -> Summary:
     """Every picture of a plan through one translator."""
     translator.expect(len(planned.jobs))
-    return translate_files(planned, translator, beside(options, translator), work=translator.name, report=report)
+    return translate_files(
+        planned,
+        translator,
+        beside(options, translator.device.type),
+        work=translator.name,
+        decoded=decoder(translator),
+        report=report,
+    )
 
 
 ScansT = TypeVar("ScansT", PhotoScans, UnpairedScans, PairedScans)

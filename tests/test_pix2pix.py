@@ -244,6 +244,11 @@ def test_wrong_settings_are_told_in_one_line(
     assert printed.count("\n") == 1
 
 
+def test_a_seed_without_noise_has_no_use(tiny_model: Path, pairs: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["translate", str(tiny_model), str(pairs / "A"), "-o", "none", "--seed", "1"]) == 2
+    assert capsys.readouterr().err == "i2i: --seed is for --stochastic: without it nothing is drawn.\n"
+
+
 def test_noise_is_not_asked_of_a_network_without_dropout(
     tiny_model: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -107,7 +107,7 @@ class PictureRun:
             raise UsageError("--dry-run cannot look at standard input.", hint="Leave it out.")
 
     def _translate(self, translator: Translator, interrupt: Interrupt) -> Summary:
-        from i2i.inference.batch import beside, translate_files
+        from i2i.inference.batch import beside, decoder, translate_files
         from i2i.inference.watch import Watch
 
         progress = BatchProgress(self.verb, len(self.plan.jobs), self.console.progress, translator.place)
@@ -136,7 +136,8 @@ class PictureRun:
             return translate_files(
                 self.plan,
                 translator,
-                beside(self.options, translator),
+                beside(self.options, translator.device.type),
+                decoded=decoder(translator),
                 work=translator.name,
                 report=report,
                 stop=interrupt.end_asked,
@@ -146,10 +147,10 @@ class PictureRun:
             progress.close()
 
     def _forecast(self, translator: Translator) -> int:
-        from i2i.inference.batch import beside
+        from i2i.inference.batch import decoder
         from i2i.inference.forecast import forecast
 
-        found = forecast(self.plan, translator, beside(self.options, translator), translator.name)
+        found = forecast(self.plan, translator, self.options, translator.name, decoder(translator))
         if self.console.json:
             self.console.document(found.as_json())
         elif not self.console.quiet:

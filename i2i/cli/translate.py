@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from i2i.cli.console import Console, pass_console
 from i2i.cli.picture_options import picture_options
@@ -32,6 +33,8 @@ def translate(context: click.Context, console: Console, /, **asked: Any) -> None
     from i2i.models.info import choose_direction, read_info
     from i2i.models.shipped import resolve
 
+    if context.get_parameter_source("seed") == ParameterSource.COMMANDLINE and not asked["stochastic"]:
+        raise UsageError("--seed is for --stochastic: without it nothing is drawn.")
     run = PictureRun(console, "translate", asked)
     path = resolve(asked["model"])
     info = read_info(path)

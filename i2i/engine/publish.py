@@ -44,6 +44,7 @@ class Publisher:
                 "directions": tuple(networks) if deployed else (),
                 "networks": {name: network.config.model_dump() for name, network in networks.items()},
                 "value_range": self.method.value_range,
+                "keeps_gray": self.method.keeps_gray,
                 "multiple": max(network.multiple for network in networks.values()),
                 "minimum": max(network.minimum for network in networks.values()),
                 "training": self._training_scale(),

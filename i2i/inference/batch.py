@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from i2i.inference.translator import Translator
 
 Translate = Callable[..., Picture]  # of a picture; with `way` where its result named one before
+Decode = Callable[[bytes, "Options"], Picture | Frames]  # of a file; raises ImageError
 
 PIXELS_IN_MEMORY = 64_000_000  # that are read, translated and written at the same time
 READ_AHEAD = 2  # pictures for each thread
@@ -54,21 +55,19 @@ class Options:
     exists: Exists = "skip"
     on_error: Literal["continue", "stop"] = "continue"
     jobs: int | None = None  # threads that read, and as many that write
-    labels: bool = False  # inputs are label maps: the model wants the class numbers
-
-    def read(self, data: bytes) -> Picture | Frames:
-        """What a network gets of a file's bytes. Raises ImageError."""
-        if self.labels:
-            return Picture(decode_labels(data, self.limits))
-        return (decode_frames if self.frames == "all" else decode)(data, self.limits)
 
     def what_matters(self) -> dict[str, Any]:
         """The options that change what is in the outputs."""
         other = asdict(self)
-        for name in ("exists", "on_error", "jobs", "labels"):
+        for name in ("exists", "on_error", "jobs"):
             del other[name]
         del other["limits"]  # they decide whether there is an output, not what is in it
         return other
+
+
+def pictures(data: bytes, options: Options) -> Picture | Frames:
+    """A file's picture, or all of its frames. Raises ImageError."""
+    return (decode_frames if options.frames == "all" else decode)(data, options.limits)
 
 
 @dataclass(frozen=True)
@@ -127,6 +126,7 @@ def translate_files(
     options: Options = Options(),
     *,
     work: str = "",
+    decoded: Decode = pictures,
     report: Callable[[Outcome], None] = lambda outcome: None,
     stop: Callable[[], bool] = lambda: False,
     following: Callable[[], Plan] | None = None,
@@ -134,14 +134,14 @@ def translate_files(
     """Read, translate and write every picture of a plan; `report` hears of each one as it is done, in order.
 
     `work` names the model: with the options it decides whether an output that is there was made the same way, and is
-    passed over. What fails is passed over and listed in `i2i-errors.jsonl` in the output folder, which holds the
-    failures of the last batch only. `stop` is asked after each picture; those that were begun are finished.
-    `following` gives plans to go on with, until one without jobs. Raises LockedError when another process works on the
-    folder, NoRoomError when the disk is full.
+    passed over. `decoded` makes of a file's bytes what the model takes, see `decoder`. What fails is passed over and
+    listed in `i2i-errors.jsonl` in the output folder, which holds the failures of the last batch only. `stop` is asked
+    after each picture; those that were begun are finished. `following` gives plans to go on with, until one without
+    jobs. Raises LockedError when another process works on the folder, NoRoomError when the disk is full.
     """
     with _journal(plan) as journal:
         output = Output(plan, journal, options.exists, work_key(work, options))
-        batch = _Batch(plan, translate, options, output, report)
+        batch = _Batch(plan, translate, options, decoded, output, report)
         try:
             batch.run(stop)
             while following and not stop() and not batch.is_over() and (more := following()).jobs:
@@ -158,14 +158,23 @@ def translate_files(
         return batch.summary()
 
 
-def beside(options: Options, translator: Translator) -> Options:
-    """The options as they suit a network: what it reads, and a number of threads where none was asked for.
+def decoder(translator: Translator) -> Decode:
+    """What a model takes of a file: its pictures, or the class numbers of a label map and nothing else of it."""
+    return _label_map if translator.labels else pictures
+
+
+def _label_map(data: bytes, options: Options) -> Picture | Frames:
+    return Picture(decode_labels(data, options.limits))
+
+
+def beside(options: Options, device: str) -> Options:
+    """The options with a number of threads, where none was asked for, that suits a network on this kind of device.
 
     On a CPU the network takes the processor itself, and more than one thread beside it costs more than it gains
     (benchmarks/folder.py).
     """
-    most = 1 if translator.device.type == "cpu" else MOST_THREADS
-    return replace(options, jobs=options.jobs or min(most, os.cpu_count() or 1), labels=translator.labels > 0)
+    most = 1 if device == "cpu" else MOST_THREADS
+    return replace(options, jobs=options.jobs or min(most, os.cpu_count() or 1))
 
 
 def plan_files(
@@ -221,9 +230,15 @@ class _Loaded:
 
 class _Batch:
     def __init__(
-        self, plan: Plan, translate: Translate, options: Options, output: Output, report: Callable[[Outcome], None]
+        self,
+        plan: Plan,
+        translate: Translate,
+        options: Options,
+        decoded: Decode,
+        output: Output,
+        report: Callable[[Outcome], None],
     ) -> None:
-        self.plan, self.translate, self.options = plan, translate, options
+        self.plan, self.translate, self.options, self.decoded = plan, translate, options, decoded
         self.output, self.report = output, report
         self.room = Room(PIXELS_IN_MEMORY)
         self.planned = 0
@@ -316,7 +331,7 @@ class _Batch:
                 file = content_of(read_stream(limits.max_bytes)) if is_stream else read_content(job.source, limits)
                 width, height, count = header(file.data, limits)
                 turn.enter(width * height * (count if self.options.frames == "all" else 1))
-                decoded = self.options.read(file.data)
+                decoded = self.decoded(file.data, self.options)
                 way = self.output.way(job, file)
                 return _Loaded(job, cleared, replace(file, data=b""), decoded, start, turn.pixels or 0, way)
         except ImageError as error:

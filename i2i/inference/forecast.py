@@ -16,7 +16,7 @@ from i2i.images.decoding import header
 from i2i.images.files import read_content, read_size
 from i2i.images.formats import PNG, CannotHoldError
 from i2i.images.picture import Picture
-from i2i.inference.batch import Options, encoded, format_for, work_key
+from i2i.inference.batch import Decode, Options, encoded, format_for, pictures, work_key
 from i2i.inference.journal import Journal
 from i2i.inference.output import Output
 from i2i.inference.plan import Job, Plan
@@ -47,7 +47,9 @@ class Forecast:
         return {"event": "forecast"} | asdict(self) | {"failures": failures, "schema": 1}
 
 
-def forecast(plan: Plan, translate: Callable[[Picture], Picture], options: Options, work: str) -> Forecast:
+def forecast(
+    plan: Plan, translate: Callable[[Picture], Picture], options: Options, work: str, decoded: Decode = pictures
+) -> Forecast:
     """Look at every header and at the journal, and translate a few pictures to measure them."""
     journal = None if plan.folder is None else Journal(plan.folder, plan.selection.shard)
     output = Output(plan, journal, options.exists, work_key(work, options))
@@ -72,7 +74,7 @@ def forecast(plan: Plan, translate: Callable[[Picture], Picture], options: Optio
         finally:
             threads.shutdown(cancel_futures=True)  # Ctrl-C: not all the others first
     total = sum(sizes.values())
-    seconds, size = _measured(sizes, translate, options)
+    seconds, size = _measured(sizes, translate, options, decoded)
     left = None if seconds is None else seconds * total
     return Forecast(
         todo=len(sizes),
@@ -94,7 +96,7 @@ def _pixels(job: Job, options: Options) -> int:
 
 
 def _measured(
-    sizes: dict[Job, int], translate: Callable[[Picture], Picture], options: Options
+    sizes: dict[Job, int], translate: Callable[[Picture], Picture], options: Options, decoded: Decode
 ) -> tuple[float | None, float | None]:
     """Seconds and bytes for each pixel: of pictures of the middle size and below, which take the least time."""
     by_size = sorted(sizes, key=lambda job: sizes[job])
@@ -102,8 +104,8 @@ def _measured(
     for job in by_size[len(by_size) // 2 :: -max(1, len(by_size) // 2 // SAMPLES)][:SAMPLES]:
         start = time.perf_counter()
         try:
-            read = options.read(read_content(job.source, options.limits).data)
-            picture = read if isinstance(read, Picture) else read.pictures[0]
+            found = decoded(read_content(job.source, options.limits).data, options)
+            picture = found if isinstance(found, Picture) else found.pictures[0]
             made = translate(picture)
             written += len(_encoded(made, job, options))
         except ImageError:  # the batch will name it

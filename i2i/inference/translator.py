@@ -119,15 +119,16 @@ class Translator:
 
         Arrays are uint8, uint16 or float32 from 0 to 1, (H, W), (H, W, 1) or (H, W, 3), in sRGB. Alpha is kept as it
         is (enlarged for s > 1); wholly transparent pixels are shown to the network in the colours around them. Gray
-        stays gray where the network's input and output are colour. Raises ImageError for what cannot be read or
-        translated. `way` is that of an earlier result (`Picture.way`): to get the same again, to the byte, where memory
-        was short or onnxruntime took part.
+        stays gray where the network's input and output are colour, unless the model makes colour of gray. A model of
+        label maps takes class numbers: gray in 8 bit, or palettes by their indices. Raises ImageError for what cannot
+        be read or translated. `way` is that of an earlier result (`Picture.way`): to get the same again, to the byte,
+        where memory was short or onnxruntime took part.
         """
         match picture:
             case Picture():
                 return self._translate(picture, way)
             case Image.Image():
-                is_map = self.labels and picture.mode == "P"
+                is_map = self.labels and picture.mode in ("P", "1")
                 return self._translate(Picture.from_pil(_indices(picture) if is_map else picture)).to_pil()
             case np.ndarray():
                 return self._translate_array(picture)
@@ -152,12 +153,12 @@ class Translator:
         return pixels[:, :, 0] if array.ndim == 2 and pixels.shape[2] == 1 else pixels
 
     def _translate(self, picture: Picture, asked: str = "") -> Picture:
-        with torch.inference_mode(), _repeatable(), _drawn_from(self.running.stochastic, self.device):
+        with torch.inference_mode(), _repeatable():
             if self.labels:
                 self._refuse_other_than_labels(picture)
-            shown = picture.with_pixels(filled(picture))
+            shown = picture if self.labels else picture.with_pixels(filled(picture))
             pixels = shown.gray() if self.channels_in == 1 else shown.rgb()
-            as_luma = picture.is_gray and self.channels_in == 3
+            as_luma = picture.is_gray and self.channels_in == 3 and self.info.keeps_gray
             result, way = self._result(pixels, picture.pixels.dtype.name, as_luma, Way.parse(asked))
             alpha = _as_large(picture.alpha, result)
             made = replace(picture, pixels=result, alpha=alpha, way=str(way or ""))
@@ -195,7 +196,8 @@ class Translator:
         while True:
             canvas = Canvas(pixels.shape[0] * self.scale, pixels.shape[1] * self.scale, kind, self.info, as_luma)
             try:
-                self.passage.take(way, source, canvas.write)
+                with _drawn_from(self.running.stochastic, self.device):  # anew for each try
+                    self.passage.take(way, source, canvas.write)
                 return canvas.samples, way
             except NotFiniteError as error:
                 if way.precision == "fp32":
@@ -286,8 +288,8 @@ def _as_large(alpha: Samples | None, result: Samples) -> Samples | None:
 
 
 def _indices(image: Image.Image) -> Image.Image:
-    """The gray picture of a palette's indices."""
-    return Image.fromarray(np.asarray(image))
+    """The gray picture of a palette's indices, or of zeros and ones."""
+    return Image.fromarray(np.asarray(image).astype(np.uint8))
 
 
 def _keep_dropout(network: nn.Module) -> None:

@@ -143,6 +143,7 @@ class Ways:
         """The way to begin with. Raises ImageError for a picture that cannot be whole and must be."""
         whole = Way(0, precision=self.precision)
         if self.running.stochastic is not None:
+            self._refuse_too_large(height, width)
             return whole
         if self.running.tile is not None:
             return replace(whole, tile=self.running.tile)

@@ -113,6 +113,7 @@ class Method(nn.Module):
 
     task: ClassVar[str]  # what its model files are for: translate, upscale, inpaint, generate
     value_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)  # of the batches; the engine converts
+    keeps_gray: ClassVar[bool] = True  # a gray picture that is translated in colour was gray for a reason
     # Losses that compare samples: a cut batch is not the same as a whole one, and the engine says so.
     coupled: tuple[str, ...] = ()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import torch
 from torch import Tensor, cat, nn, stack
 
 from i2i.config.methods.pix2pix import Pix2PixConfig
@@ -34,6 +35,7 @@ class Pix2Pix(Method):
     """
 
     task = "translate"
+    keeps_gray = False  # the pairs say what is to come of gray
 
     def __init__(self, config: Pix2PixConfig) -> None:
         super().__init__()
@@ -85,9 +87,10 @@ class Pix2Pix(Method):
             return {}
         fakes = self._judged(real_a, fake_b)
         needs_real = config.adversarial in RELATIVISTIC or config.feature_matching
-        reals = self._judged(real_a, real_b) if needs_real else fakes
+        with torch.no_grad():  # the generator has no part in them
+            reals = self._judged(real_a, real_b) if needs_real else fakes
         losses = [
-            generator_loss(config.adversarial, fake.logits, real.logits.detach())
+            generator_loss(config.adversarial, fake.logits, real.logits)
             for fake, real in zip(fakes, reals, strict=True)
         ]
         fooling = {"gan": config.adversarial_weight * stack(losses).sum()}

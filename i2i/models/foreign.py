@@ -70,6 +70,7 @@ def import_weights(files: Sequence[Path], output: Path, direction: Literal["a2b"
         method=", ".join(dict.fromkeys(METHODS.get(foreign.config.kind, "") for foreign in found)),
         directions=directions,
         networks={name: foreign.config for name, foreign in named.items()},
+        keeps_gray=all(foreign.config.kind != "unet" for foreign in found),
         value_range=(0.0, 1.0) if enlarging else (-1.0, 1.0),
         multiple=max(foreign.network.multiple for foreign in found),
         minimum=max(foreign.network.minimum for foreign in found),

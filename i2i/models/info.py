@@ -53,6 +53,7 @@ class ModelInfo(Settings):
     )
     networks: dict[str, Network] = setting(..., "settings of each network; generators are named by their direction")
     value_range: tuple[float, float] = setting((-1.0, 1.0), "black and white as the networks see them")
+    keeps_gray: bool = setting(True, "gray pictures stay gray where the networks are in colour")
     multiple: int = setting(1, "sides must be multiples of it", ge=1, le=1024)
     minimum: int = setting(1, "smallest side", ge=1, le=1024)
     training: TrainingScale | None = setting(None, "sizes in the training")

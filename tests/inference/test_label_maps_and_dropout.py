@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 
 from i2i.config.networks import CompactConfig, ResNetConfig, UNetConfig
 from i2i.errors import ImageError, UsageError
+from i2i.images.picture import Picture
 from i2i.inference.translator import Translator, load
 from i2i.inference.ways import Running
 from i2i.models.modelfile import ModelInfo, save_model
@@ -102,6 +104,26 @@ def test_label_maps_are_not_shrunk(labelled: Path):
         load(labelled, device="cpu", running=Running(max_side=100))
 
 
+def test_what_hides_behind_transparency_is_a_class_all_the_same(labelled: Path):
+    alpha = np.zeros((40, 33), np.uint8)
+    translator, picture = load(labelled, device="cpu"), Picture(numbers()[:, :, None])
+    assert np.array_equal(translator(replace(picture, alpha=alpha)).pixels, translator(picture).pixels)
+
+
+def test_a_map_of_two_classes_may_be_a_bitmap(labelled: Path):
+    two = numbers() % 2
+    made = load(labelled, device="cpu")(Image.fromarray(two.astype(bool)))
+    assert np.array_equal(np.asarray(made), load(labelled, device="cpu")(two))
+
+
+@pytest.mark.parametrize(("keeps_gray", "channels"), [(True, 1), (False, 3)])
+def test_gray_becomes_colour_where_the_pairs_said_so(keeps_gray: bool, channels: int, tmp_path: Path):
+    network = build(PLAIN)
+    info = ModelInfo(directions=("a2b",), networks={"a2b": PLAIN}, multiple=32, minimum=32, keeps_gray=keeps_gray)
+    translator = Translator(network, info, "a2b", CPU)
+    assert translator(Picture(photo()[:, :, :1])).pixels.shape == (40, 33, channels)
+
+
 # Any size
 
 
@@ -187,4 +209,6 @@ def test_a_resnet_with_dropout_stays_whole(tmp_path: Path):
         running=Running(stochastic=1),
         memory=1 << 20,
     )
-    assert translator.ways.first(4000, 4000).tile == 0
+    assert translator.ways.first(16, 16).tile == 0
+    with pytest.raises(ImageError, match=r"4000x4000 pixels are too many for this network, which must see the whole"):
+        translator.ways.first(4000, 4000)

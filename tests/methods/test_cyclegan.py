@@ -9,6 +9,7 @@ from itertools import cycle
 import pytest
 import torch
 import torch.nn.functional as F
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from i2i.config.methods.cyclegan import CycleGANConfig
@@ -293,3 +294,9 @@ def test_a_step_returns_the_losses_that_it_yielded_by_name():
     assert list(told) == ["gan_a", "gan_b", "cycle_a", "cycle_b", "idt_a", "idt_b", "d_a", "d_b"]
     for name, value in first.losses.items():
         assert told[name].item() == pytest.approx(value.item(), rel=1e-12)
+
+
+def test_label_maps_are_for_pairs_alone():
+    generator = {"kind": "resnet", "labels": 3, "input_channels": 1}
+    with pytest.raises(ValidationError, match=r"label maps are for pix2pix: set method\.generator\.labels=0"):
+        CycleGANConfig.model_validate({"generator": generator})

@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from i2i.config.data import PairedConfig
+from i2i.config.layers import assignment_layer, resolve
 from i2i.config.methods.pix2pix import Pix2PixConfig, Pix2PixRun
 from i2i.data.batches import Paired
 from i2i.engine.feed import Feed
@@ -266,10 +268,23 @@ def test_settings_that_contradict_are_refused(settings: dict[str, Any], text: st
 
 @pytest.mark.parametrize(("pairs", "channels"), [("colorize", 1), ("edges", 1), ("degrade", 3), ("auto", 3)])
 def test_pairs_made_of_photos_have_the_channels_that_they_are_made_with(pairs: str, channels: int):
-    run = Pix2PixRun.model_validate({"method": {"channels_a": 3}, "data": {"pairs": pairs}})
-    assert run.method.channels_a == channels
+    assert (
+        resolve("pix2pix", "default", [assignment_layer([f"data.pairs={pairs}"])]).config.method.channels[0] == channels
+    )
 
 
-def test_label_maps_are_not_made_of_photos():
-    with pytest.raises(ValidationError, match="makes the input of photos, not label maps"):
-        Pix2PixRun.model_validate({"method": {"labels": 5}, "data": {"pairs": "edges"}})
+@pytest.mark.parametrize(("pairs", "asked", "made"), [("colorize", 3, 1), ("edges", 3, 1), ("degrade", 1, 3)])
+def test_other_channels_than_those_that_are_made_are_a_contradiction(pairs: str, asked: int, made: int):
+    with pytest.raises(ConfigError, match=f"--pairs {pairs} makes A in {made} channels: set method.channels_a={made}"):
+        resolve("pix2pix", "default", [assignment_layer([f"data.pairs={pairs}", f"method.channels_a={asked}"])])
+
+
+def test_from_python_the_channels_are_checked_too():
+    with pytest.raises(ValidationError, match="makes A in 1 channels"):
+        Pix2PixRun(data=PairedConfig(pairs="edges"))
+
+
+def test_classes_are_told_in_one_place():
+    generator = {**UNET, "labels": 3, "input_channels": 1}
+    with pytest.raises(ValidationError, match=r"the input's classes are method\.labels: set method\.labels=3"):
+        Pix2PixConfig.model_validate({"generator": generator})

@@ -36,7 +36,7 @@ def test_every_shipped_model_has_its_recipe_and_its_card():
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_is_a_training_that_can_be_run_again(recipe: Path):
-    method = "srgan" if recipe.stem.startswith("photo-") else "cyclegan"
+    method = read_info(recipe.with_suffix(".safetensors")).method
     config = resolve(method, "default", [file_layer(recipe)]).config
     assert config.train.init in (None, *(path.stem for path in RECIPES))
 

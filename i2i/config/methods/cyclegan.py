@@ -29,6 +29,12 @@ class CycleGANConfig(MethodConfig):
     history: int = setting(50, "past pictures that each discriminator is shown again; 0 for none", ge=0)
 
     @model_validator(mode="after")
+    def _label_maps_are_for_pairs(self) -> CycleGANConfig:
+        if self.generator.labels:
+            raise ValueError("label maps are for pix2pix: set method.generator.labels=0")
+        return self
+
+    @model_validator(mode="after")
     def _identity_needs_equal_channels(self) -> CycleGANConfig:
         if self.identity > 0 and self.channels_a != self.channels_b:
             raise ValueError("the identity loss needs equal channels in A and B: set method.identity=0")

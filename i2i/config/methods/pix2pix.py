@@ -7,9 +7,9 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from i2i.config.base import setting
-from i2i.config.data import PairedConfig
+from i2i.config.data import DERIVED, PairedConfig
 from i2i.config.losses import Adversarial
-from i2i.config.networks import PairedDiscriminator, PairedGenerator, PatchGANConfig, UNetConfig
+from i2i.config.networks import MultiScaleConfig, PairedDiscriminator, PairedGenerator, PatchGANConfig, UNetConfig
 from i2i.config.perceptual import PerceptualConfig
 from i2i.config.run import MethodConfig, RunConfig
 
@@ -21,7 +21,9 @@ class Pix2PixConfig(MethodConfig):
 
     kind: Literal["pix2pix"] = setting("pix2pix", "which method")
     direction: Literal["a2b", "b2a"] = setting("a2b", "what is made of what: B of A, or A of B", option="--direction")
-    channels_a: Literal[1, 3] = setting(3, "channels of domain A: 3 colour, 1 gray")
+    channels_a: Literal[1, 3] | None = setting(
+        None, "channels of domain A: 3 colour, 1 gray (default: 3; 1 where A is made gray, by colorize and edges)"
+    )
     channels_b: Literal[1, 3] = setting(3, "channels of domain B: 3 colour, 1 gray")
     labels: int = setting(
         0, "classes of the input's label maps, whose pixels are class numbers; 0: the input is a picture", ge=0, le=256
@@ -52,7 +54,7 @@ class Pix2PixConfig(MethodConfig):
     @property
     def channels(self) -> tuple[int, int]:
         """Of input and output; a label map has one."""
-        given = {"a": self.channels_a, "b": self.channels_b}
+        given = {"a": self.channels_a or 3, "b": self.channels_b}
         source, target = self.domains
         return (1 if self.labels else given[source], given[target])
 
@@ -71,8 +73,15 @@ class Pix2PixConfig(MethodConfig):
         return self
 
     @model_validator(mode="after")
+    def _label_maps_are_told_in_one_place(self) -> Pix2PixConfig:
+        if self.generator.labels not in (0, self.labels):
+            raise ValueError(f"the input's classes are method.labels: set method.labels={self.generator.labels}")
+        return self
+
+    @model_validator(mode="after")
     def _a_penalty_is_of_single_samples(self) -> Pix2PixConfig:
-        if self.adversarial == "wgan-gp" and getattr(self.discriminator, "norm", None) == "batch":
+        mixes = not isinstance(self.discriminator, MultiScaleConfig) and self.discriminator.norm == "batch"
+        if self.adversarial == "wgan-gp" and mixes:
             raise ValueError(
                 "the gradient penalty is one of single samples, which batch norm mixes: "
                 "set method.discriminator.norm=instance"
@@ -88,17 +97,17 @@ class Pix2PixRun(RunConfig):
 
     @model_validator(mode="before")
     @classmethod
-    def _drawings_and_gray_pictures_have_one_channel(cls, tables: Any) -> Any:
-        if isinstance(tables, dict) and isinstance(data := tables.get("data"), dict) and data.get("pairs") in GRAY_MADE:
-            method = tables.get("method")
-            return tables | {"method": {**(method if isinstance(method, dict) else {}), "channels_a": 1}}
+    def _what_is_made_gray_has_one_channel(cls, tables: Any) -> Any:
+        if not (isinstance(tables, dict) and isinstance(data := tables.get("data"), dict)):
+            return tables
+        method = tables.get("method", {})
+        if data.get("pairs") in GRAY_MADE and isinstance(method, dict) and method.get("channels_a") is None:
+            return tables | {"method": method | {"channels_a": 1}}
         return tables
 
     @model_validator(mode="after")
-    def _label_maps_are_given(self) -> Pix2PixRun:
-        made = self.data.pairs in (*GRAY_MADE, "degrade")
-        if self.method.labels and made and self.method.direction == "a2b":
-            raise ValueError(
-                f"--pairs {self.data.pairs} makes the input of photos, not label maps: set method.labels=0"
-            )
+    def _channels_are_those_that_are_made(self) -> Pix2PixRun:
+        wanted = 1 if self.data.pairs in GRAY_MADE else 3
+        if self.data.pairs in DERIVED and (self.method.channels_a or 3) != wanted:
+            raise ValueError(f"--pairs {self.data.pairs} makes A in {wanted} channels: set method.channels_a={wanted}")
         return self

@@ -52,7 +52,7 @@ class SRGANConfig(MethodConfig):
     )
     adversarial: Adversarial = setting("ragan", "adversarial loss")
     shift: bool = setting(
-        True, "move what the perceptual loss sees by less than the scale at random, against grids in the result"
+        False, "move what the perceptual loss sees by less than the scale at random, against grids in the result"
     )
     perceptual: PerceptualConfig = setting(PerceptualConfig(), "network and layers of the perceptual loss")
 
