@@ -67,7 +67,7 @@ def find_role(path: Path, role: Role) -> Domains | None:
     for name_a, name_b in _pairs(role):
         found_a, found_b = lookup(folders, name_a), lookup(folders, name_b)
         if found_a or found_b:
-            raise _half(path, found_a or found_b, name_b if found_a else name_a)
+            raise half(path, found_a or found_b, name_b if found_a else name_a)
     return None
 
 
@@ -88,8 +88,7 @@ def find_photos(path: Path) -> Domain:
     inner = [folder for folder in folders if folder.name.lower() == "train"]
     if inner:
         return folder_domain(inner[0], _label(path, inner[0]))
-    kept_apart = {folder.name for folder in folders if _is_kept_apart(folder.name)}
-    names = [name for name in _picture_names(path) if name.split("/")[0] not in kept_apart]
+    names = [name for name in _picture_names(path) if not is_kept_apart(name)]
     return _domain("", path, names)
 
 
@@ -183,6 +182,10 @@ def listed_names(path: Path) -> list[str]:
         lines = path.read_text("utf-8-sig", errors="surrogateescape").splitlines()
     except OSError as error:
         raise DataError(f"this list cannot be read: {error.strerror or error}.", where=path) from error
+    for number, line in enumerate(lines, 1):
+        if "\0" in line:
+            what = f"line {number} holds a NUL character, which no name of a file has."
+            raise DataError(what, where=path, hint="Save the list as UTF-8, one path a line.")
     names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not names:
         raise DataError("this list names no files.", where=path, hint="Write one path a line.")
@@ -200,8 +203,10 @@ def _domain(label: str, path: Path, names: list[str]) -> Domain:
     return Domain(label, path, tuple(names))
 
 
-def _is_kept_apart(name: str) -> bool:
-    return name.lower() == "val" or name.lower().startswith("test")
+def is_kept_apart(name: str) -> bool:
+    """Whether a picture, by its name in the training folder, lies in a folder of another role: val, or test..."""
+    folder, _, inside = name.lower().partition("/")
+    return bool(inside) and (folder == "val" or folder.startswith("test"))
 
 
 def _label(parent: Path, folder: Path) -> str:
@@ -230,11 +235,11 @@ def _hidden(name: str) -> bool:
     return name.startswith(".")
 
 
-def _half(path: Path, present: Path | None, missing: str) -> DataError:
+def half(path: Path, present: Path | None, missing: str) -> DataError:
     """One domain is there and the other is not; the missing name in the spelling of the present one."""
     assert present is not None
     name = _label(path, present)
-    other = name[: len(missing) - 1] + (missing[-1].upper() if name[-1].isupper() else missing[-1])
+    other = "".join(sign.upper() if as_in.isupper() else sign for sign, as_in in zip(missing, name, strict=True))
     count = len(_picture_names(present))
     return DataError(
         f"has {name}/ ({counted(count)}) but no {other}/. Both are needed.",

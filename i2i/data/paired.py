@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,10 +16,12 @@ from i2i.data.cache import PictureCache
 from i2i.data.derived import derived
 from i2i.data.draws import epoch_order, seed_of
 from i2i.data.loader import stacked
+from i2i.data.paired_scan import Part, part_of
 from i2i.errors import DataError, ImageError
 from i2i.images.files import read
 from i2i.images.labels import read_labels
 from i2i.images.picture import Picture, Samples
+from i2i.images.transparency import filled
 
 CACHE_BYTES = 256 * 2**20  # of each loading process
 
@@ -28,7 +30,7 @@ class View(NamedTuple):
     """What a sample shows of a file: all of it, a half, or what is made of it."""
 
     path: Path
-    part: Literal["whole", "left", "right"] | Derivation
+    part: Part | Derivation
 
 
 class PairedPictures:
@@ -55,7 +57,9 @@ class PairedPictures:
         self.jitter = Jitter(config.jitter)
         self.failed: dict[Path, str] = {}
         self._kind = "uint16" if config.depth == 16 else "uint8"
-        self._caches = PictureCache(CACHE_BYTES // 2), PictureCache(CACHE_BYTES // 2)
+        self._of_photos = any(view.part in DERIVED for view in pairs[0])
+        kept = 1 if self._of_photos else 2  # pictures of each pair
+        self._caches = [PictureCache(CACHE_BYTES // kept) for _ in range(kept)]
 
     def __len__(self) -> int:
         """Samples of an epoch."""
@@ -64,9 +68,8 @@ class PairedPictures:
     @property
     def fits_in_memory(self) -> bool:
         """Whether, going by square pictures, all pairs stay in the cache once they were read, and no input is made."""
-        made = any(view.part in DERIVED for pair in self.pairs[:1] for view in pair)
         values = len(self.pairs) * max(self.channels) * self.geometry.load**2
-        return not made and values * np.dtype(self._kind).itemsize <= CACHE_BYTES // 2
+        return not self._of_photos and values * np.dtype(self._kind).itemsize <= CACHE_BYTES // 2
 
     def sample(self, seed: int, epoch: int, position: int) -> tuple[Samples, Samples]:
         """The crops (size, size, C) of input and target at a position of an epoch: the same for the same three numbers.
@@ -89,64 +92,61 @@ class PairedPictures:
         for offset in range(len(self)):
             number = (index + offset) % len(self)
             try:
-                source, target = self._kept(number)
+                scaled = self._kept(number)
             except ImageError as error:
                 self.failed[Path(error.where or self.pairs[number][0].path)] = error.what
                 continue
             views, channels = self.pairs[number], self.channels
-            return _made(views[0], source, channels[0], seed), _made(views[1], target, channels[1], seed)
+            return _made(views[0], scaled[0], channels[0], seed), _made(views[1], scaled[-1], channels[1], seed)
         raise DataError(f"none of {len(self)} pairs can be read any more.", where=self.pairs[index][0].path.parent)
 
-    def _kept(self, number: int) -> tuple[Samples, Samples]:
-        """Scaled, but not yet made of the photo that stands for it: that may turn out another way each time.
+    def _kept(self, number: int) -> tuple[Samples, ...]:
+        """Scaled: both, or the photo (H, W, 3) that one is made of, which may turn out another way each time.
 
         Kept by the number of the pair: a file may belong to several pairs, and be scaled to the partner's size in each.
         """
         path = self.pairs[number][0].path
         kept = [cache.get(path, number) for cache in self._caches]
-        if kept[0] is not None and kept[1] is not None:
-            return kept[0], kept[1]
-        source, target = self._read(number)
-        target = self.geometry.scaled(target)
-        source = self.geometry.scaled_like(source, (target.shape[0], target.shape[1]), nearest=self.labels > 0)
-        for cache, earlier, pixels in zip(self._caches, kept, (source, target), strict=True):
+        found = tuple(pixels for pixels in kept if pixels is not None)
+        if len(found) == len(kept):
+            return found
+        scaled = self._scaled_photo(path) if self._of_photos else self._scaled_pair(number)
+        for cache, earlier, pixels in zip(self._caches, kept, scaled, strict=True):
             if earlier is None:
                 cache.put(path, number, pixels)
-        return source, target
+        return scaled
 
-    def _read(self, number: int) -> tuple[Samples, Samples]:
-        """Both as the files have them; a file that holds both is decoded once."""
+    def _scaled_photo(self, path: Path) -> tuple[Samples]:
+        return (self.geometry.scaled(_shown(read(path).stored_as(self._kind), "whole", 3)),)
+
+    def _scaled_pair(self, number: int) -> tuple[Samples, Samples]:
+        """A file that holds both is decoded once."""
         source, target = self.pairs[number]
         decoded = read(target.path).stored_as(self._kind)
+        pixels = self.geometry.scaled(_shown(decoded, target.part, self.channels[1]))
         if self.labels:
-            return _part(source, read_labels(source.path)), _shown(target, decoded, self.channels[1])
-        other = decoded if source.path == target.path else read(source.path).stored_as(self._kind)
-        return _shown(source, other, self.channels[0]), _shown(target, decoded, self.channels[1])
+            other = part_of(read_labels(source.path), source.part)
+        else:
+            partner = decoded if source.path == target.path else read(source.path).stored_as(self._kind)
+            other = _shown(partner, source.part, self.channels[0])
+        return self.geometry.scaled_like(other, (pixels.shape[0], pixels.shape[1]), nearest=self.labels > 0), pixels
 
 
-def _shown(view: View, picture: Picture, channels: int) -> Samples:
-    """(H, W, C), or the photo (H, W, 3) that something is to be made of."""
-    return _part(view, _in_channels(picture, 3 if view.part in DERIVED else channels))
-
-
-def _part(view: View, whole: Samples) -> Samples:
-    """Halves of one width: of an odd one, the column in the middle is left out."""
-    half = whole.shape[1] // 2
-    match view.part:
-        case "left":
-            return np.ascontiguousarray(whole[:, :half])
-        case "right":
-            return np.ascontiguousarray(whole[:, whole.shape[1] - half :])
-    return whole
+def _shown(picture: Picture, part: Part | Derivation, channels: int) -> Samples:
+    """(H, W, C) of a part of a picture, as a network sees it that translates: nothing of what is transparent."""
+    alpha = None if picture.alpha is None else part_of(picture.alpha, part)
+    alone = Picture(part_of(picture.pixels, part), alpha)
+    return _in_channels(filled(alone), channels)
 
 
 def _made(view: View, scaled: Samples, channels: int, seed: int) -> Samples:
     match view.part:
         case "whole" | "left" | "right":
-            return scaled
+            return _in_channels(scaled, channels)
         case kind:
-            return _in_channels(Picture(derived(kind, scaled, seed)), channels)
+            return _in_channels(derived(kind, scaled, seed), channels)
 
 
-def _in_channels(picture: Picture, channels: int) -> Samples:
+def _in_channels(pixels: Samples, channels: int) -> Samples:
+    picture = Picture(pixels)
     return picture.gray() if channels == 1 else picture.rgb()

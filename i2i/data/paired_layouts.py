@@ -27,6 +27,8 @@ from i2i.data.layouts import (
     find_training,
     folder_domain,
     folders_in,
+    half,
+    is_kept_apart,
     listed_names,
     lookup,
 )
@@ -35,7 +37,6 @@ from i2i.images.files import read_size
 from i2i.images.limits import Limits
 
 Pairs = Literal["auto", PairLayout]
-KEPT_APART = ("val", "test")
 HEADERS = (("a", "b"), ("input", "target"), ("source", "target"))
 CSV_NAMES: dict[Role, tuple[str, ...]] = {
     "train": ("pairs.csv", "train.csv"),
@@ -134,14 +135,16 @@ def _folders_role(path: Path, role: Role) -> FoundPairs | None:
         a, b = (folder_domain(folder, folder.relative_to(path).as_posix()) for folder in within if folder)
         return paired_by_stem(Domains(a, b))
     domains = find_role(path, role)
+    one = within[0] or within[1]
+    if one and (domains is None or one.parent in (domains.a.root, domains.b.root)):
+        raise half(path, one, f"b/{role}" if within[0] else f"a/{role}")
     if domains is None:
         return None
     return paired_by_stem(Domains(_without_kept_apart(domains.a), _without_kept_apart(domains.b)))
 
 
 def _without_kept_apart(domain: Domain) -> Domain:
-    """Without what lies in folders named val or test: these are pictures of other roles."""
-    return replace(domain, names=tuple(name for name in domain.names if name.split("/")[0].lower() not in KEPT_APART))
+    return replace(domain, names=tuple(name for name in domain.names if not is_kept_apart(name)))
 
 
 def _inside(path: Path, name: str) -> Path | None:
@@ -269,6 +272,9 @@ def _cells(file: Path, line: int, row: Sequence[str], columns: tuple[int, int]) 
     a, b = (row[column] if column < len(row) else "" for column in columns)
     if not a or not b:
         raise DataError(f"line {line} names one file: a pair has two.", where=file, hint="Complete or delete the line.")
+    if "\0" in a + b:
+        what = f"line {line} holds a NUL character, which no name of a file has."
+        raise DataError(what, where=file, hint="Correct or delete the line.")
     return a, b
 
 
@@ -309,7 +315,7 @@ def _no_pairs(path: Path, pairs: Pairs) -> DataError:
             return DataError(f"has no train.csv or pairs.csv. {found}", where=path, hint="Or give the CSV itself.")
         case "folders":
             return DataError(f"has no {EXPECTED}. {found}", where=path, hint=OWN_NAMES)
-    what = f"has no {EXPECTED}, no pairs.csv and no pictures twice as wide as high. {found}"
+    what = f"has no {EXPECTED} and no pairs.csv, and is no one folder of pictures all twice as wide as high. {found}"
     return DataError(
         what,
         where=path,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,15 @@ from i2i.data.holdout import automatic_share, hold_out, share_or_folder
 from i2i.data.opening import changed_line
 from i2i.data.paired import PairedPictures, View
 from i2i.data.paired_layouts import FoundPairs, find_role_pairs, find_training_pairs, find_validation_pairs
-from i2i.data.paired_scan import UsablePair, UsablePairs, duplicate_pairs, refuse_none, usable_pairs
+from i2i.data.paired_scan import (
+    HALVES,
+    Side,
+    UsablePair,
+    UsablePairs,
+    duplicate_pairs,
+    refuse_none,
+    usable_pairs,
+)
 from i2i.data.scan import Progress, Scan, scan_all
 from i2i.errors import ConfigError, DataError
 
@@ -80,22 +88,16 @@ def open_paired(
     unchanged files are not scanned again. Raises DataError for folders that cannot be trained on, ConfigError for wrong
     settings.
     """
+    domains: tuple[Side, Side] = ("a", "b") if direction == "a2b" else ("b", "a")
+    channels = (1 if labels else channels[0], channels[1])
     found, val_found = _found(config)
     if labels:
         _check_labels_suit(config, found)
     scans = _scan(found, val_found, previous, progress)
-    parts = [usable_pairs(found, _both(scans.a, scans.b))]
-    if val_found and scans.val_a:
-        parts.append(usable_pairs(val_found, _both(scans.val_a, scans.val_b)))
-    if labels:
-        parts = [part.without_bad_labels(labels, "a" if direction == "a2b" else "b") for part in parts]
-    for part in parts:
-        refuse_none(part)
+    parts = _usable(found, val_found, scans, labels, domains[0])
     train, held_out = (parts[0], parts[1]) if val_found else _divided(parts[0], config.val)
     samples = [
-        PairedPictures(_views(part, direction), config, (1 if labels else channels[0], channels[1]), labels)
-        for part in (train, held_out)
-        if part.pairs
+        PairedPictures(_views(part, direction), config, channels, labels) for part in (train, held_out) if part.pairs
     ]
     val = samples[1] if held_out.pairs else None
     return PairedData(
@@ -104,7 +106,12 @@ def open_paired(
         sheet=val or samples[0],
         scans=scans,
         summary=_summary(parts, held_out, val_found),
-        notes=_notes(train, config.size, previous, scans),
+        notes=(
+            *_size_notes(train, config.size),
+            *_gray_notes(parts, dict(zip(domains, channels, strict=True))),
+            *_depth_notes(parts, config, domains[1:] if labels else domains),
+            *_change_notes(train.found, previous, scans),
+        ),
     )
 
 
@@ -134,6 +141,20 @@ def _scan(
         names += ["val_a", "val_b"][: len(val.domains)]
         wanted += zip(val.domains, (known.val_a, known.val_b), strict=False)
     return PairedScans(**dict(zip(names, scan_all(wanted, progress), strict=True)))
+
+
+def _usable(
+    found: FoundPairs, val: FoundPairs | None, scans: PairedScans, labels: int, side: Side
+) -> list[UsablePairs]:
+    """Pairs for training, and where they lie apart, for validation. Raises DataError where there are none."""
+    parts = [usable_pairs(found, _both(scans.a, scans.b))]
+    if val and scans.val_a:
+        parts.append(usable_pairs(val, _both(scans.val_a, scans.val_b)))
+    if labels:
+        parts = [part.without_bad_labels(labels, side) for part in parts]
+    for part in parts:
+        refuse_none(part)
+    return parts
 
 
 def _both(a: Scan, b: Scan | None) -> tuple[Scan, ...]:
@@ -170,7 +191,7 @@ def _pair_of_views(found: FoundPairs, pair: UsablePair) -> tuple[View, View]:
         case "folders" | "csv":
             return View(a, "whole"), View(b, "whole")
         case "side-by-side":
-            return View(a, "left"), View(b, "right")
+            return View(a, HALVES["a"]), View(b, HALVES["b"])
         case made:
             return View(a, made), View(b, "whole")
 
@@ -190,12 +211,37 @@ def _summary(parts: Sequence[UsablePairs], held_out: UsablePairs, val: FoundPair
     return ", ".join(words)
 
 
-def _notes(train: UsablePairs, size: int, previous: PairedScans | None, scans: PairedScans) -> tuple[str, ...]:
-    notes = []
+def _size_notes(train: UsablePairs, size: int) -> Iterator[str]:
     if small := sum(pair.smaller.short_side < size for pair in train.pairs):
         are = "pair is" if small == 1 else "pairs are"
-        notes.append(f"{small} {are} smaller than the crop of {size}x{size} and {are.split()[1]} scaled up")
+        yield f"{small} {are} smaller than the crop of {size}x{size} and {are.split()[1]} scaled up"
+
+
+def _gray_notes(parts: Sequence[UsablePairs], channels: dict[Side, int]) -> Iterator[str]:
+    """`channels` are those of the data's domains; an A that is made of photos has those that it must have."""
+    sides: tuple[Side, ...] = ("b",) if parts[0].found.layout in DERIVED else ("a", "b")
+    for side in sides:
+        if channels[side] == 3 and all(pair.of(side).gray for part in parts for pair in part.pairs):
+            yield f"all pictures of {side.upper()} are gray: --set method.channels_{side}=1 makes a smaller network"
+
+
+def _depth_notes(parts: Sequence[UsablePairs], config: PairedConfig, pictures: Sequence[Side]) -> Iterator[str]:
+    """`pictures` are the domains that hold no label maps."""
+    if config.depth == 16 or parts[0].found.layout in DERIVED:
+        return
+    pairs = ((part.found, pair) for part in parts for pair in part.pairs)
+    deep = {
+        (found.a if side == "a" else found.b).root / pair.of(side).name
+        for found, pair in pairs
+        for side in pictures
+        if pair.of(side).depth > 8
+    }
+    if deep:
+        are = "1 picture of more than 8 bit is" if len(deep) == 1 else f"{len(deep)} pictures of more than 8 bit are"
+        yield f"{are} read in 8: --set data.depth=16 keeps 16"
+
+
+def _change_notes(found: FoundPairs, previous: PairedScans | None, scans: PairedScans) -> Iterator[str]:
     if previous:
-        both = zip(train.found.domains, _both(previous.a, previous.b), _both(scans.a, scans.b), strict=False)
-        notes += [line for each in both if (line := changed_line(*each))]
-    return tuple(notes)
+        both = zip(found.domains, _both(previous.a, previous.b), _both(scans.a, scans.b), strict=False)
+        yield from (line for each in both if (line := changed_line(*each)))

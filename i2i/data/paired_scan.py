@@ -9,15 +9,22 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from i2i.config.data import Derivation
 from i2i.data.layouts import Domain, some_of
 from i2i.data.paired_layouts import FoundPairs, LeftOut
 from i2i.data.scan import MOST_THREADS, Scan, ScannedPicture
 from i2i.errors import DataError, ImageError
-from i2i.images.labels import read_labels
+from i2i.images.labels import SAVE_AS, read_labels
 
 Side = Literal["a", "b"]
+Part = Literal["whole", "left", "right"]
+HALVES: dict[Side, Part] = {"a": "left", "b": "right"}
+NO_LABEL_MAP = "no label map"
 
 
 @dataclass(frozen=True)
@@ -78,9 +85,10 @@ class UsablePairs:
         """
         domain = self.found.a if side == "a" else self.found.b
         names = list(dict.fromkeys(pair.of(side).name for pair in self.pairs))
-        refused = _refused_labels(domain, names, labels)
+        part = HALVES[side] if self.found.layout == "side-by-side" else "whole"
+        refused = _refused_labels(domain, names, part, labels)
         kept = tuple(pair for pair in self.pairs if pair.of(side).name not in refused)
-        lost = [LeftOut("no label map", f"{domain.shown(name)}: {why}") for name, why in refused.items()]
+        lost = [LeftOut(NO_LABEL_MAP, f"{domain.shown(name)}: {why}") for name, why in refused.items()]
         return replace(self, pairs=kept, left_out=(*self.left_out, *lost))
 
 
@@ -112,7 +120,11 @@ def refuse_none(usable: UsablePairs) -> None:
     hint = None
     if not found.in_one_file and not found.pairs:
         hint = "Files pair by equal names but for the suffix, such as A/1.jpg and B/1.png."
-    where = found.a.root.parent if found.a.root.parent == found.b.root.parent else found.a.root
+    elif any(why == NO_LABEL_MAP for why, _ in usable.left_out):
+        hint = f"{SAVE_AS} Beside photos in colour they need files of their own." if found.in_one_file else SAVE_AS
+    roots = found.a.root, found.b.root
+    beside = roots[0] != roots[1] and roots[0].parent == roots[1].parent
+    where = roots[0].parent if beside else roots[0]
     losses = f": {', '.join(usable.losses)}" if usable.losses else ""
     raise DataError(f"no pair can be used of {counts} pictures{losses}.", where=where, hint=hint)
 
@@ -123,6 +135,17 @@ def duplicate_pairs(usable: UsablePairs) -> list[tuple[UsablePair, ...]]:
     for pair in usable.pairs:
         groups.setdefault(pair.content, []).append(pair)
     return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def part_of(whole: NDArray[Any], part: Part | Derivation) -> NDArray[Any]:
+    """(H, W, ...) or a half of it, of one width with the other: of an odd one, the middle column is left out."""
+    half = whole.shape[1] // 2
+    match part:
+        case "left":
+            return np.ascontiguousarray(whole[:, :half])
+        case "right":
+            return np.ascontiguousarray(whole[:, whole.shape[1] - half :])
+    return whole
 
 
 def _halved(pair: UsablePair) -> UsablePair:
@@ -140,10 +163,11 @@ def _sized(domain: Domain, picture: ScannedPicture) -> str:
     return f"{domain.shown(picture.name)} {picture.width}x{picture.height}"
 
 
-def _refused_labels(domain: Domain, names: Sequence[str], labels: int) -> dict[str, str]:
+def _refused_labels(domain: Domain, names: Sequence[str], part: Part, labels: int) -> dict[str, str]:
     """Files that are no label maps, with the reason. Raises DataError for classes that are not there."""
     with warnings.catch_warnings(), ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
-        found = list(zip(names, threads.map(_highest_class, (domain.root / name for name in names)), strict=True))
+        highest_classes = threads.map(lambda name: _highest_class(domain.root / name, part), names)
+        found = list(zip(names, highest_classes, strict=True))
     beyond = [(highest, name) for name, highest in found if isinstance(highest, int) and highest >= labels]
     if beyond:
         first_class, first = beyond[0]
@@ -154,8 +178,8 @@ def _refused_labels(domain: Domain, names: Sequence[str], labels: int) -> dict[s
     return {name: reason for name, reason in found if isinstance(reason, str)}
 
 
-def _highest_class(path: Path) -> int | str:
+def _highest_class(path: Path, part: Part) -> int | str:
     try:
-        return int(read_labels(path).max())
+        return int(part_of(read_labels(path), part).max())
     except ImageError as error:
         return error.what

@@ -17,6 +17,7 @@ from i2i.data.loader import stacked
 from i2i.errors import DataError, ImageError
 from i2i.images.files import read
 from i2i.images.picture import Pixels
+from i2i.images.transparency import filled
 
 MEGABYTE = 2**20
 SHARE = 0.8  # of the cache that photos of the mean size may fill: those that take turns may be larger ones
@@ -98,10 +99,11 @@ class PhotoCrops:
             if cached is not None:
                 return cached
             try:
-                pixels = self._continued(read(path).in_eight_bits().rgb())
+                picture = read(path).in_eight_bits()
             except ImageError as error:
                 self.failed[path] = error.what
                 continue
+            pixels = self._continued(picture.with_pixels(filled(picture)).rgb())
             self._cache.put(path, 3, pixels)
             return pixels
         raise DataError(f"none of {len(self.photos)} photos can be read any more.", where=self.photos[0].path.parent)

@@ -22,7 +22,10 @@ MOST_THREADS = 8
 
 @dataclass(frozen=True)
 class ScannedPicture:
-    """A readable file: its name in the domain, the size in pixels and bytes, and the SHA-256 of its bytes."""
+    """A readable file: its name in the domain, the size in pixels and bytes, and the SHA-256 of its bytes.
+
+    `depth` are the bits of a sample once it is read: 8, 16, or 32 for fractions. Run folders from before it lack it.
+    """
 
     name: str
     width: int
@@ -33,6 +36,7 @@ class ScannedPicture:
     bytes: int
     mtime_ns: int
     sha256: str
+    depth: int = 8
 
     @property
     def short_side(self) -> int:
@@ -171,4 +175,5 @@ def _look(path: Path, name: str, known: ScannedPicture | UnreadableFile | None) 
         bytes=status.st_size,
         mtime_ns=status.st_mtime_ns,
         sha256=sha256,
+        depth=8 * picture.pixels.dtype.itemsize,
     )

@@ -16,6 +16,7 @@ from i2i.data.loader import stacked
 from i2i.errors import DataError, ImageError
 from i2i.images.files import read
 from i2i.images.picture import Pixels
+from i2i.images.transparency import filled
 
 CACHE_BYTES = 256 * 2**20  # of each loading process
 
@@ -86,7 +87,8 @@ class UnpairedPictures:
             except ImageError as error:
                 self.failed[path] = error.what
                 continue
-            scaled = self.geometry.scaled(picture.gray() if channels == 1 else picture.rgb())
+            shown = picture.with_pixels(filled(picture))
+            scaled = self.geometry.scaled(shown.gray() if channels == 1 else shown.rgb())
             self._cache.put(path, channels, scaled)
             return scaled
         raise DataError(f"none of {len(files)} pictures can be read any more.", where=files[index].parent)

@@ -142,3 +142,18 @@ def test_a_validation_folder_without_photos_is_none(tmp_path: Path) -> None:
     found = find_validation_photos(tmp_path)
     assert found is not None
     assert (found.label, found.names) == ("val", ("2.jpg",))
+
+
+def test_a_list_with_a_nul_character_is_refused_with_the_line(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"# horses\n1.jpg\n2\0.jpg\n")
+    with pytest.raises(DataError) as caught:
+        find_training(None, f"@{tmp_path / 'a.txt'}", str(tmp_path))
+    assert str(caught.value) == (
+        f"{tmp_path / 'a.txt'}: line 3 holds a NUL character, which no name of a file has. "
+        "Save the list as UTF-8, one path a line."
+    )
+
+
+def test_a_photo_named_as_a_kept_apart_folder_is_a_photo_like_others(tmp_path: Path) -> None:
+    touch(tmp_path, "test1.jpg", "val/1.jpg", "Testing/1.jpg", "val.jpg", "x/test/1.jpg")
+    assert find_photos(tmp_path).names == ("test1.jpg", "val.jpg", "x/test/1.jpg")

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from i2i.config.data import PairedConfig
+from i2i.data.augment import Geometry
 from i2i.data.derived import derived
 from i2i.data.loader import Batches
 from i2i.data.paired import PairedPictures, View
@@ -172,3 +173,48 @@ def test_no_readable_pair_at_all_is_one_line(tmp_path: Path) -> None:
 def test_without_pairs_there_is_nothing_to_train_on() -> None:
     with pytest.raises(DataError, match=r"there are no pairs to train on\."):
         PairedPictures([], config())
+
+
+def veiled(path: Path, colour: tuple[int, int, int], hidden: int = 0) -> Path:
+    """Left and right half of one colour each, with something else behind their transparent upper halves."""
+    pixels = np.full((16, 32, 4), [hidden, hidden, hidden, 0], dtype=np.uint8)
+    pixels[8:, :16] = *colour, 255
+    pixels[8:, 16:] = *colour[::-1], 255
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def test_hidden_colours_are_not_shown_and_halves_do_not_colour_each_other(tmp_path: Path) -> None:
+    file = veiled(tmp_path / "x.png", (200, 100, 50))
+    source, target = PairedPictures([(View(file, "left"), View(file, "right"))], config()).sample(0, 0, 0)
+    assert source.reshape(-1, 3).tolist() == [[200, 100, 50]] * 256
+    assert target.reshape(-1, 3).tolist() == [[50, 100, 200]] * 256
+    pair = whole(file, veiled(tmp_path / "y.png", (200, 100, 50), hidden=255))
+    same, other = PairedPictures([pair], config(load=16)).sample(0, 0, 0)
+    np.testing.assert_array_equal(same, other)
+
+
+def test_hidden_classes_are_classes(tmp_path: Path, draw: Draw) -> None:
+    file = tmp_path / "ids.png"
+    Image.fromarray(np.dstack([np.full((16, 16), 7), np.zeros((16, 16))]).astype(np.uint8)).save(file)
+    pair = whole(file, draw("x.png", width=16, height=16))
+    assert (PairedPictures([pair], config(), labels=8, channels=(1, 3)).sample(0, 0, 0)[0] == 7).all()
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_photo_and_what_is_made_of_it_are_read_and_scaled_once(
+    draw: Draw, monkeypatch: pytest.MonkeyPatch, back: bool
+) -> None:
+    file = draw("x.png", width=40, height=30)
+    pair = (View(file, "edges"), View(file, "whole"))
+    samples = PairedPictures([pair[::-1] if back else pair], config(), channels=(1, 1))
+    scaled: list[tuple[int, ...]] = []
+    monkeypatch.setattr(
+        samples.geometry,
+        "scaled",
+        lambda pixels: (scaled.append(pixels.shape), Geometry.scaled(samples.geometry, pixels))[1],
+    )
+    first, again = samples.sample(0, 0, 0), samples.sample(0, 1, 0)
+    assert scaled == [(30, 40, 3)]
+    assert [side.shape for side in (*first, *again)] == [(16, 16, 1)] * 4
+    assert (first[0] != first[1]).any()

@@ -61,6 +61,32 @@ def test_folders_named_val_and_test_inside_the_domains_are_never_trained_on(tmp_
     assert tested.pairs == (("3.jpg", "3.jpg"),)
 
 
+def test_folders_that_begin_with_test_are_kept_apart_in_domains_as_everywhere(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"{domain}/{name}" for domain in "AB" for name in ("test1.jpg", "test_2/2.jpg", "x/test/3.jpg")))
+    assert find(tmp_path).pairs == (("test1.jpg", "test1.jpg"), ("x/test/3.jpg", "x/test/3.jpg"))
+
+
+@pytest.mark.parametrize(("present", "missing"), [("A/val", "B/val"), ("b/Val", "a/Val")])
+def test_a_role_in_one_domain_alone_is_named(tmp_path: Path, present: str, missing: str) -> None:
+    a, b = ("A", "B") if present[0] == "A" else ("a", "b")
+    touch(tmp_path, f"{a}/1.jpg", f"{b}/1.jpg", f"{present}/2.jpg")
+    with pytest.raises(DataError) as caught:
+        find_role_pairs(tmp_path, "val", "folders")
+    assert f"has {present}/ (1 image) but no {missing}/. Both are needed." in str(caught.value)
+
+
+def test_a_train_folder_in_one_domain_alone_is_named(tmp_path: Path) -> None:
+    touch(tmp_path, "A/1.jpg", "B/1.jpg", "A/train/2.jpg")
+    assert "has A/train/ (1 image) but no B/train/." in refusal(tmp_path)
+
+
+def test_a_role_in_one_domain_does_not_matter_where_it_lies_elsewhere(tmp_path: Path) -> None:
+    touch(tmp_path, "A/1.jpg", "B/1.jpg", "A/val/2.jpg", "valA/3.jpg", "valB/3.jpg")
+    found = find_role_pairs(tmp_path, "val", "folders")
+    assert found is not None
+    assert found.pairs == (("3.jpg", "3.jpg"),)
+
+
 def test_a_file_without_partner_is_named_and_left_out(tmp_path: Path) -> None:
     touch(tmp_path, "A/1.jpg", "A/2.jpg", "B/1.jpg", "B/sub/2.jpg")
     found = find(tmp_path)
@@ -158,6 +184,10 @@ def test_a_train_csv_that_is_none_of_pairs_does_not_hide_folders(tmp_path: Path)
         (b"x,y\n1.jpg,2.jpg\n", "begins with x,y: the first line names the columns."),
         (b"a,b\n1.jpg,2.jpg\n3.jpg\n", "line 3 names one file: a pair has two. Complete or delete the line."),
         (b"a,b\n1.jpg,\n", "line 2 names one file"),
+        (
+            b"a,b\n1.jpg,2\0.jpg\n",
+            "line 2 holds a NUL character, which no name of a file has. Correct or delete the line.",
+        ),
         (b"a,b\n\xe9.jpg,2.jpg\n", "this CSV is not in UTF-8. Save it as UTF-8."),
         (b'a,b\n"1.jpg"x,2.jpg\n', "line 2 is no line of a CSV: "),
     ],
@@ -189,9 +219,9 @@ def test_photos_of_another_shape_are_not_halved_unasked(tmp_path: Path, draw: Dr
     draw("1.png", width=40, height=20)
     draw("2.png", width=30, height=20)
     assert refusal(tmp_path) == (
-        f"{tmp_path}: has no trainA/ + trainB/, A/ + B/ or train/A + train/B, no pairs.csv and no pictures twice as "
-        "wide as high. Found: 2 images and no folders. Or name the two folders: --a FOLDER --b FOLDER; pictures that "
-        "hold both halves: --pairs side-by-side; photos: --pairs edges"
+        f"{tmp_path}: has no trainA/ + trainB/, A/ + B/ or train/A + train/B and no pairs.csv, and is no one folder of "
+        "pictures all twice as wide as high. Found: 2 images and no folders. Or name the two folders: --a FOLDER "
+        "--b FOLDER; pictures that hold both halves: --pairs side-by-side; photos: --pairs edges"
     )
     assert len(find(tmp_path, pairs="side-by-side").pairs) == 2
 
@@ -199,7 +229,9 @@ def test_photos_of_another_shape_are_not_halved_unasked(tmp_path: Path, draw: Dr
 def test_wide_pictures_in_folders_of_unknown_names_are_not_halved_unasked(tmp_path: Path, draw: Draw) -> None:
     draw("photos/1.png", width=40, height=20)
     draw("labels/1.png", width=40, height=20)
-    assert "Found: labels/ (1 image), photos/ (1 image)." in refusal(tmp_path)
+    assert "is no one folder of pictures all twice as wide as high. Found: labels/ (1 image), photos/ (1 image)." in (
+        refusal(tmp_path)
+    )
 
 
 @pytest.mark.parametrize("kind", ["colorize", "edges", "degrade"])

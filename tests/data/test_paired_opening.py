@@ -13,6 +13,8 @@ from PIL import Image
 from i2i.config.data import PairedConfig
 from i2i.data.paired_opening import PairedData, PairedScans, open_paired
 from i2i.errors import ConfigError, DataError
+from i2i.images.files import write
+from i2i.images.picture import Picture
 
 Draw = Callable[..., Path]
 
@@ -151,6 +153,52 @@ def test_small_pairs_are_noted(folders: Path) -> None:
     assert opened(folders, size=24, load=24).notes == ("4 pairs are smaller than the crop of 24x24 and are scaled up",)
 
 
+@pytest.mark.parametrize(("direction", "channels"), [("a2b", (3, 1)), ("b2a", (1, 3))])
+def test_a_gray_domain_in_three_channels_is_noted_by_its_own_letter(
+    tmp_path: Path, draw: Draw, direction: Any, channels: tuple[int, int]
+) -> None:
+    for number in range(2):
+        draw(f"A/{number}.png", mode="L")
+        draw(f"B/{number}.png", mode="L")
+    gray = "all pictures of {} are gray: --set method.channels_{}=1 makes a smaller network"
+    assert opened(tmp_path).notes == (gray.format("A", "a"), gray.format("B", "b"))
+    assert open_paired(config(tmp_path), channels=channels, direction=direction).notes == (gray.format("A", "a"),)
+    assert open_paired(config(tmp_path), channels=(1, 1)).notes == ()
+    draw("A/1.png")
+    draw("B/1.png")
+    assert opened(tmp_path).notes == ()
+
+
+def test_label_maps_and_what_is_made_of_photos_have_the_channels_that_they_must_have(
+    tmp_path: Path, draw: Draw
+) -> None:
+    label_map(tmp_path / "A" / "1.png", 0, 1)
+    draw("B/1.jpg", width=20, height=16)
+    assert opened(tmp_path, labels=2).notes == ()
+    draw("photos/1.jpg", mode="L")
+    assert opened(tmp_path / "photos", pairs="degrade").notes == (
+        "all pictures of B are gray: --set method.channels_b=1 makes a smaller network",
+    )
+
+
+def test_pictures_of_more_than_8_bit_are_noted_where_they_are_read_in_8(tmp_path: Path, draw: Draw) -> None:
+    for name in ("A/1.png", "A/2.png", "B/1.png"):
+        draw(name, width=20, height=16)
+    deep = np.zeros((16, 20, 3), dtype=np.uint16)
+    write(Picture(deep), tmp_path / "B" / "2.png")
+    assert opened(tmp_path).notes == ("1 picture of more than 8 bit is read in 8: --set data.depth=16 keeps 16",)
+    assert opened(tmp_path, depth=16).notes == ()
+    write(Picture(deep), tmp_path / "A" / "2.png")
+    assert opened(tmp_path).notes == ("2 pictures of more than 8 bit are read in 8: --set data.depth=16 keeps 16",)
+
+
+def test_label_maps_of_16_bit_lose_nothing_in_8(tmp_path: Path, draw: Draw) -> None:
+    (tmp_path / "A").mkdir()
+    write(Picture(np.ones((16, 20, 1), dtype=np.uint16)), tmp_path / "A" / "1.png")
+    draw("B/1.jpg", width=20, height=16)
+    assert opened(tmp_path, labels=2).notes == ()
+
+
 def test_a_second_opening_tells_what_changed(folders: Path, draw: Draw) -> None:
     first = opened(folders)
     stored = PairedScans.from_json(json.loads(json.dumps(first.scans.to_json())))
@@ -186,6 +234,54 @@ def test_a_class_beyond_the_number_is_named_with_its_file(tmp_path: Path, draw: 
         "A/1.png: class 37, but there are 35 (0 to 34); so in 2 of 3 label maps. "
         "Set method.labels=41, or correct the files."
     )
+
+
+@pytest.mark.parametrize(("direction", "labels"), [("a2b", 3), ("b2a", 41)])
+def test_side_by_side_the_input_alone_holds_classes(tmp_path: Path, direction: Any, labels: int) -> None:
+    halves = np.hstack([np.full((16, 16), 2), np.full((16, 16), 40)]).astype(np.uint8)
+    Image.fromarray(halves).save(tmp_path / "1.png")
+    assert int(opened(tmp_path, labels=labels, direction=direction).fixed(1).real_a.max()) == labels - 1
+    with pytest.raises(DataError, match=rf"1\.png: class {labels - 1}, but there are {labels - 1} "):
+        opened(tmp_path, labels=labels - 1, direction=direction)
+
+
+def test_a_label_map_beside_a_photo_in_colour_is_refused(tmp_path: Path, draw: Draw) -> None:
+    draw("1.png", width=32, height=16)
+    with pytest.raises(DataError) as caught:
+        opened(tmp_path, labels=3)
+    assert str(caught.value) == (
+        f"{tmp_path}: no pair can be used of 1 pictures: 1 no label map (1.png: is a colour picture, no label map.). "
+        "Save label maps as palette or gray PNG: at each pixel the number of its class. "
+        "Beside photos in colour they need files of their own."
+    )
+
+
+def test_label_maps_that_are_jpegs_are_refused(tmp_path: Path, draw: Draw) -> None:
+    draw("A/1.jpg", mode="L")
+    draw("B/1.jpg")
+    with pytest.raises(DataError) as caught:
+        opened(tmp_path, labels=255)
+    assert str(caught.value) == (
+        f"{tmp_path}: no pair can be used of 1 + 1 pictures: 1 no label map "
+        "(A/1.jpg: was compressed with loss (JPEG), which changes class numbers.). "
+        "Save label maps as palette or gray PNG: at each pixel the number of its class."
+    )
+
+
+def test_a_list_may_name_files_that_are_not_in_utf_8(tmp_path: Path, draw: Draw) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    try:
+        draw("1.png").rename(tmp_path / name)
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    (tmp_path / "a.txt").write_bytes(b"caf\xe9.png\n")
+    (tmp_path / "b.txt").write_bytes(b"missing\xe9.png\n")
+    both = PairedConfig(a=f"@{tmp_path / 'a.txt'}", b=f"@{tmp_path / 'a.txt'}", size=16, load=16)
+    found = open_paired(both)
+    assert PairedScans.from_json(json.loads(json.dumps(found.scans.to_json()))) == found.scans
+    assert found.fixed(1).real_a.shape == (1, 3, 16, 16)
+    with pytest.raises(DataError, match="1 unreadable \\(missing\udce9"):
+        open_paired(both.model_copy(update={"b": f"@{tmp_path / 'b.txt'}"}))
 
 
 def test_a_colour_picture_among_label_maps_is_left_out(tmp_path: Path, draw: Draw) -> None:

@@ -231,3 +231,11 @@ def test_a_folder_that_cannot_be_trained_on_is_named(path: str, told: str, tmp_p
 def test_a_training_without_a_folder_says_so():
     with pytest.raises(DataError, match=r"no training photos were named. Give a folder."):
         open_photos(PhotosConfig())
+
+
+def test_hidden_colours_are_not_shown(tmp_path: Path):
+    pixels = np.zeros((16, 16, 4), dtype=np.uint8)
+    pixels[:, :8] = 200, 100, 50, 255
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    (crop,) = crops([tmp_path / "x.png"]).sample(0, 0, 0)
+    assert crop.reshape(-1, 3).tolist() == [[200, 100, 50]] * 256

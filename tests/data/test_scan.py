@@ -7,7 +7,9 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
 from i2i.data import scan as scanning
 from i2i.data.layouts import Domain
@@ -100,3 +102,19 @@ def test_warnings_are_as_they_were_after_a_scan_in_many_threads(draw: Draw, tmp_
     before = list(warnings.filters)
     scan(domain(tmp_path / "A"))
     assert list(warnings.filters) == before
+
+
+def test_the_depth_of_samples_is_known(tmp_path: Path) -> None:
+    for name, kind in (("1.tif", "uint8"), ("2.tif", "uint16"), ("3.tif", "float32")):
+        tifffile.imwrite(tmp_path / name, np.zeros((4, 5), dtype=kind))
+    assert [picture.depth for picture in scan(domain(tmp_path)).pictures] == [8, 16, 32]
+
+
+def test_scans_of_earlier_run_folders_know_no_depth_and_are_used_all_the_same(
+    draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw("A/1.png")
+    document = scan(domain(tmp_path / "A")).to_json()
+    del document["pictures"][0]["depth"]
+    monkeypatch.delattr(scanning, "read")
+    assert scan(domain(tmp_path / "A"), previous=Scan.from_json(document)).pictures[0].depth == 8

@@ -22,6 +22,14 @@ def flat(folder: Path, name: str, value: int) -> Path:
     return folder / f"{name}.png"
 
 
+def veiled(path: Path) -> Path:
+    """One colour, and black behind the transparent half."""
+    pixels = np.zeros((16, 16, 4), dtype=np.uint8)
+    pixels[:, :8] = 200, 100, 50, 255
+    Image.fromarray(pixels).save(path)
+    return path
+
+
 def pictures(tmp_path: Path, count_a: int, count_b: int) -> UnpairedPictures:
     a = [flat(tmp_path / "A", str(number), number) for number in range(count_a)]
     b = [flat(tmp_path / "B", str(number), number) for number in range(count_b)]
@@ -97,3 +105,9 @@ def test_fixed_pictures_are_the_first_of_each_domain(tmp_path: Path) -> None:
 def test_without_pictures_of_a_domain_there_are_no_samples() -> None:
     with pytest.raises(DataError, match="both domains: there are 0 and 0"):
         UnpairedPictures([], [], CONFIG)
+
+
+def test_hidden_colours_are_not_shown(tmp_path: Path) -> None:
+    file = veiled(tmp_path / "a.png")
+    a, _ = UnpairedPictures([file], [file], CONFIG).sample(0, 0, 0)
+    assert a.reshape(-1, 3).tolist() == [[200, 100, 50]] * 256

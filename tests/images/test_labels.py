@@ -142,6 +142,42 @@ def test_the_first_of_several_frames_is_read() -> None:
     assert_classes(saved(palette(), "TIFF", save_all=True, append_images=[palette(classes=CLASSES[::-1].copy())]))
 
 
+@pytest.mark.parametrize("bits", [2, 4, 8, 12, 16])
+def test_a_tiff_whose_white_is_zero_gives_the_values_that_it_stores(bits: int) -> None:
+    classes = CLASSES & 2 ** min(bits, 4) - 1
+    deep = classes.astype(np.uint16) if bits > 8 else classes
+    assert_classes(tiff(deep, photometric="miniswhite", bitspersample=bits), classes)
+
+
+def test_one_bit_whose_white_is_zero_is_class_0_and_1_as_stored() -> None:
+    assert_classes(tiff(CLASSES > 5, photometric="miniswhite"), CLASSES > 5)
+
+
+GRAY = Image.fromarray(CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("data", "loss"),
+    [
+        (saved(GRAY, "JPEG", quality=100), "JPEG"),
+        (saved(GRAY, "TIFF", compression="jpeg"), "JPEG"),
+        (saved(GRAY, "JPEG2000", irreversible=True), "JPEG 2000"),
+        (saved(GRAY, "JPEG2000", irreversible=True, no_jp2=True), "JPEG 2000"),
+        (bytes(imagecodecs.avif_encode(CLASSES.astype(np.uint16), bitspersample=10)), "AVIF"),
+    ],
+    ids=["JPEG", "JPEG in TIFF", "JPEG 2000", "its code stream", "AVIF of 10 bit"],
+)
+def test_compression_with_loss_is_refused_by_name(tmp_path: Path, data: bytes, loss: str) -> None:
+    path = tmp_path / "map"
+    path.write_bytes(data)
+    with pytest.raises(ImageError) as caught:
+        read_labels(path)
+    assert str(caught.value) == (
+        f"{path}: was compressed with loss ({loss}), which changes class numbers. "
+        "Save label maps as palette or gray PNG: at each pixel the number of its class."
+    )
+
+
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
 def test_a_colour_picture_is_refused_by_name(tmp_path: Path, format: str) -> None:
     path = tmp_path / "street.png"
@@ -150,7 +186,7 @@ def test_a_colour_picture_is_refused_by_name(tmp_path: Path, format: str) -> Non
         read_labels(path)
     assert str(caught.value) == (
         f"{path}: is a colour picture, no label map."
-        " Save it as a palette or gray picture, the number of its class at each pixel."
+        " Save label maps as palette or gray PNG: at each pixel the number of its class."
     )
 
 
@@ -166,7 +202,9 @@ def test_a_number_above_255_is_named() -> None:
     deep = CLASSES.astype(np.uint16)
     deep[3, 4] = 256
     for data in (bytes(imagecodecs.png_encode(deep)), tiff(deep)):
-        with pytest.raises(ImageError, match=r"holds the value 256: class numbers go from 0 to 255\. Save it as"):
+        with pytest.raises(
+            ImageError, match=r"holds the value 256: class numbers go from 0 to 255\. Save label maps as"
+        ):
             decode_labels(data, LIMITS)
 
 
