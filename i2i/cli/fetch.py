@@ -42,6 +42,9 @@ def fetch(console: Console, name: str | None, output: Path | None, listed: bool)
     from i2i.data.recipes import all_recipes, find_recipe
 
     if listed:
+        if name is not None or output is not None:
+            what = "--list shows all sets, and takes neither NAME nor -o."
+            raise UsageError(what, hint="Leave them out, or leave out --list.")
         _list(console, list(all_recipes().values()))
         return
     if name is None:
@@ -88,7 +91,8 @@ def _fetch(console: Console, recipe: Recipe, folder: Path) -> None:
         console.note(f"Nobody publishes a SHA-256 of this archive. What came has {fetched.sha256}")
     place = printable(shlex.quote(str(folder)))
     console.result(f"{place}   {recipe.pictures}")
-    console.result(f"Next: i2i train {recipe.method} {place} -o runs/{recipe.name}")
+    direction = f" --direction {recipe.direction}" if recipe.direction else ""
+    console.result(f"Next: i2i train {recipe.method} {place}{direction} -o runs/{recipe.name}")
 
 
 class TransferProgress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import stat
 import struct
@@ -19,13 +20,26 @@ from unicodedata import normalize
 
 from i2i.errors import FREE_SPACE, DataError, NoRoomError, is_full
 
-MOST_FILES = 500_000
+MOST_FILES = 500_000  # and folders
 MOST_BYTES = 64 * 2**30
 MOST_RATIO = 100  # pictures are compressed already: what comes out is about as large as what goes in
 FREE_BYTES = 64 * 2**20  # whatever the ratio
-LONGEST_READ = 2**20
-DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, struct.error, EOFError, ValueError)
+MOST_DIRECTORY = 64 * 2**20  # bytes of a zip file's directory: 128 for each of so many files
+DEEPEST = 32  # folders and a file
+LONGEST_READ = 2**16
+ENTRY = b"PK\x01\x02"  # begins each entry of a zip file's directory
+DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    ValueError,
+    RuntimeError,  # zipfile meets a feature that it does not have; tarfile follows headers of headers too deep
+)
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f\x7f-\x9f]')
 
 
 class _RefusedError(Exception):
@@ -76,8 +90,6 @@ def _write_all(members: Iterator[_Member], most: int, folder: Path) -> int:
             path.mkdir(parents=True, exist_ok=True)
             continue
         files, total = files + 1, total + member.size
-        if files > MOST_FILES:
-            raise _RefusedError(f"it holds more than {MOST_FILES} files")
         if member.size < 0 or total > most:
             raise _too_large(most)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,10 +116,12 @@ class _Names:
     def place(self, name: str, *, folder: bool) -> PurePosixPath:
         """Where a member goes, relative to the folder. Raises _RefusedError."""
         path = PurePosixPath(name)
+        if len(path.parts) > DEEPEST:
+            raise _RefusedError(f"a name leads through more than {DEEPEST - 1} folders")
         if path.is_absolute() or ".." in path.parts or "\\" in name or re.match("[a-z]:", name, re.IGNORECASE):
             raise _RefusedError(f"'{name}' would lie outside of the folder")
         for part in path.parts:
-            if RESERVED.fullmatch(part) or part != part.rstrip(". ") or any(sign < " " for sign in part):
+            if RESERVED.fullmatch(part) or part != part.rstrip(". ") or FORBIDDEN.search(part):
                 raise _RefusedError(f"'{name}' is no name on every system")
             if len(part.encode("utf-8", "surrogateescape")) > 255:
                 raise _RefusedError(f"a name of {len(part)} characters is too long")
@@ -123,6 +137,8 @@ class _Names:
         key = normalize("NFC", name).casefold()
         if key not in self._kinds:
             self._kinds[key] = (name, folder)
+            if len(self._kinds) > MOST_FILES:
+                raise _too_many()
             return
         before, was_folder = self._kinds[key]
         if before != name:
@@ -133,11 +149,23 @@ class _Names:
 
 @contextmanager
 def _zip_members(archive: Path, most: int) -> Iterator[Iterator[_Member]]:
-    with zipfile.ZipFile(archive) as opened:
+    with _Entries(io.FileIO(archive)) as file, zipfile.ZipFile(file) as opened:
         yield (
             _Member(info.orig_filename, info.file_size, info.is_dir(), _other_in_zip(info), partial(opened.open, info))
             for info in opened.infolist()
         )
+
+
+class _Entries(io.BufferedReader):
+    """A zip file, whose directory zipfile reads at once. Its end record may lie about the files: they are counted."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if (size or 0) > MOST_DIRECTORY:
+            raise _RefusedError(f"a directory of {size} bytes")
+        data = super().read(size)
+        if data.count(ENTRY) > MOST_FILES:
+            raise _too_many()
+        return data
 
 
 def _other_in_zip(info: zipfile.ZipInfo) -> str | None:
@@ -160,9 +188,12 @@ def _tar_members(archive: Path, most: int) -> Iterator[Iterator[_Member]]:
 
 
 def _in_turn(opened: tarfile.TarFile, stream: _Bounded) -> Iterator[_Member]:
-    for info in opened:
+    while info := opened.next():
         source = partial(cast("Callable[[tarfile.TarInfo], IO[bytes]]", opened.extractfile), info)
         yield _Member(info.name, info.size, info.isdir(), _other_in_tar(info), source)
+        # tarfile would keep every header, and those for all that follows, as long as it is open
+        opened.members.clear()  # type: ignore[attr-defined]
+        opened.pax_headers = {}
     while stream.read(LONGEST_READ):  # the checksum stands at the very end
         pass
 
@@ -196,6 +227,10 @@ class _Bounded:
 
     def tell(self) -> int:
         return self._stream.tell()
+
+
+def _too_many() -> _RefusedError:
+    return _RefusedError(f"it holds more than {MOST_FILES} files and folders")
 
 
 def _too_large(most: int) -> _RefusedError:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from email.message import Message
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -36,6 +37,9 @@ Progress = Callable[[int, int | None], None]  # (bytes on the disk, bytes in all
 TIMEOUT = 30.0  # seconds without a byte
 WAITS = (1.0, 2.0, 4.0)  # seconds before each further try
 CHUNK = 1 << 18
+NUMBER = re.compile("[0-9]{1,18}")  # of bytes; what is longer is no number that means anything
+SPAN = re.compile(f"bytes ({NUMBER.pattern})-{NUMBER.pattern}/({NUMBER.pattern})")
+LOOK = "Look at the page of the set: i2i data fetch --list --json"
 PASSING = (408, 425, 429)  # and 500 and above: HTTP answers that may be others in a second
 
 
@@ -64,11 +68,12 @@ def download(
 ) -> None:
     """Load `address` into the file `part`, from where an earlier call has stopped if the server still has the same.
 
-    A lost connection is tried again after each of `waits` in seconds; a try that brought bytes does not count.
+    A lost connection is tried again after each of `waits` in seconds; a try that brought bytes does not count. Fewer
+    than `expected_bytes`, where they are known, are a lost connection too.
     Raises DownloadError, NoRoomError, UsageError where `part` cannot be written; the part is kept in every case.
     """
     failures, furthest = 0, _size(part)
-    while not _is_whole(part, address):
+    while not _is_whole(part, address, expected_bytes):
         try:
             _transfer(address, part, expected_bytes, say, progress, timeout)
         except _LostError as lost:
@@ -101,9 +106,11 @@ def _transfer(
                 _forget(part)
                 return  # the next try asks for all of it
             offset = 0
-        if expected_bytes is not None and source.bytes is not None and source.bytes != expected_bytes:
+        if source.bytes is None:
+            source = replace(source, bytes=expected_bytes)
+        if expected_bytes not in (None, source.bytes):
             what = f"the server has {source.bytes} bytes, and the recipe {expected_bytes}: it is another file."
-            raise DownloadError(what, where=address, hint="Look at the page of the set: i2i data fetch --list --json")
+            raise DownloadError(what, where=address, hint=LOOK)
         _refuse_without_room(part, source.bytes, offset)
         _receive(response, part, source, offset, progress)
 
@@ -115,7 +122,12 @@ def _receive(response: HTTPResponse, part: Path, source: Source, offset: int, pr
         while chunk := _chunk(response):
             file.write(chunk)
             done += len(chunk)
+            if source.bytes is not None and done > source.bytes:
+                what = f"the server sends more than the {source.bytes} bytes of this file: it is another one."
+                raise DownloadError(what, where=source.address, hint=LOOK)
             progress(done, source.bytes)
+        file.flush()
+        os.fsync(file.fileno())  # before it is noted as whole
     if done < (source.bytes or 1):
         raise _LostError("the connection was closed too early")
     with _writing(part):
@@ -139,6 +151,7 @@ def _opened(address: str, begun: Source | None, offset: int, timeout: float) -> 
         response = _opener().open(Request(address, headers=headers), timeout=timeout)
     except HTTPError as error:
         if error.code != 416 or not offset:
+            error.close()
             raise _refused(address, error) from error
         response = error  # it is an answer too: the file is shorter by now
     except ssl.SSLCertVerificationError as error:
@@ -148,6 +161,8 @@ def _opened(address: str, begun: Source | None, offset: int, timeout: float) -> 
         if isinstance(reason, ssl.SSLCertVerificationError):
             raise _untrusted(address, reason) from error
         raise _LostError(_why_lost(reason)) from error
+    except ValueError as error:
+        raise DownloadError(f"the server leads to what is no address: {_first_line(error)}.", where=address) from error
     with response:
         yield response
 
@@ -168,6 +183,12 @@ class _Redirects(HTTPRedirectHandler):
         _refuse_scheme(newurl, req.full_url)
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 
+    def http_error_302(self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message) -> HTTPResponse | None:
+        with fp:  # which stays open where the next address is refused
+            return super().http_error_302(req, fp, code, msg, headers)  # type: ignore[arg-type]
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
 
 def _refuse_scheme(address: str, before: str) -> None:
     scheme = urlsplit(address).scheme.lower()
@@ -177,14 +198,10 @@ def _refuse_scheme(address: str, before: str) -> None:
 
 def _refused(address: str, error: HTTPError) -> Exception:
     if error.code >= 500 or error.code in PASSING:
-        return _LostError(f"the server answers {error.code} {error.reason}")
+        return _LostError(f"the server answers {error.code} {_first_line(error.reason)}")
     if error.code in (404, 410):
-        return DownloadError(
-            f"there is no such file any more (HTTP {error.code}).",
-            where=address,
-            hint="Look at the page of the set: i2i data fetch --list --json",
-        )
-    return DownloadError(f"the server answers {error.code} {error.reason}.", where=address)
+        return DownloadError(f"there is no such file any more (HTTP {error.code}).", where=address, hint=LOOK)
+    return DownloadError(f"the server answers {error.code} {_first_line(error.reason)}.", where=address)
 
 
 def _untrusted(address: str, error: ssl.SSLCertVerificationError) -> DownloadError:
@@ -196,7 +213,11 @@ def _why_lost(error: Any) -> str:
     if isinstance(error, TimeoutError) or str(error) == "timed out":
         return "the server has fallen silent"
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return f"the connection was lost: {reason}"
+    return f"the connection was lost: {_first_line(reason)}"
+
+
+def _first_line(reason: object) -> str:
+    return (str(reason).splitlines() or [""])[0].rstrip(".")
 
 
 def _source(address: str, response: HTTPResponse) -> Source:
@@ -204,13 +225,13 @@ def _source(address: str, response: HTTPResponse) -> Source:
     validator = etag if etag.startswith('"') else response.headers.get("Last-Modified")  # a weak one is no promise
     span = _span(response)
     length = response.headers.get("Content-Length") or ""
-    total = span[1] if span else int(length) if response.status == 200 and length.isdecimal() else None
+    total = span[1] if span else int(length) if response.status == 200 and NUMBER.fullmatch(length) else None
     return Source(address, total, validator)
 
 
 def _span(response: HTTPResponse) -> tuple[int, int] | None:
     """Where the bytes of a partial answer begin, and how many the whole file has."""
-    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range") or "")
+    found = SPAN.fullmatch(response.headers.get("Content-Range") or "")
     return (int(found[1]), int(found[2])) if found else None
 
 
@@ -224,9 +245,11 @@ def _begun(part: Path, address: str) -> Source | None:
     return noted if noted and noted.address == address and noted.validator and _size(part) else None
 
 
-def _is_whole(part: Path, address: str) -> bool:
+def _is_whole(part: Path, address: str, expected_bytes: int | None) -> bool:
     noted = _noted(part)
-    return noted is not None and noted.address == address and noted.bytes == _size(part) > 0
+    if noted is None or noted.address != address:
+        return False
+    return noted.bytes == _size(part) > 0 and expected_bytes in (None, noted.bytes)
 
 
 def _noted(part: Path) -> Source | None:

@@ -8,7 +8,8 @@ import os
 import shlex
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,12 @@ from i2i.data.archives import unpack
 from i2i.data.download import Progress, Say, download, noted_beside
 from i2i.data.recipes import Recipe
 from i2i.errors import FREE_SPACE, DataError, DownloadError, LockedError, NoRoomError, UsageError, is_full
-from i2i.images.atomic import replace_file
+from i2i.images.atomic import replace_file, sync_folder
 
 MARK = ".i2i-fetched.json"
+LOCKS = ".i2i-fetch"  # beside the folder
+SYNCS = 16  # files at a time, which disks write as quickly as one
+BATCH = 100  # files
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,13 @@ def fetch(
     in use, a set without an open download, or I2I_OFFLINE=1; DownloadError; DataError for an archive that is refused,
     damaged or holds something else; NoRoomError; LockedError.
     """
-    if before := fetched_before(recipe, folder):
+    if before := _before(recipe, folder):
         return before
-    if os.path.lexists(folder):
-        raise UsageError("is there already.", where=folder, hint="Choose a new folder with -o.")
     address = _open_address(recipe)
     part = folder.parent / f"{recipe.name}.{recipe.kind}.part"
-    with _alone(part):
+    with _alone(part, folder):
+        if before := _before(recipe, folder):  # until now others may have written
+            return before
         download(address, part, expected_bytes=recipe.bytes, say=say, progress=progress)
         say("checking and unpacking.")
         digest = _checked(recipe, part)
@@ -62,6 +66,13 @@ def fetch(
         part.unlink()
         noted_beside(part).unlink(missing_ok=True)
     return fetched
+
+
+def _before(recipe: Recipe, folder: Path) -> Fetched | None:
+    before = fetched_before(recipe, folder)
+    if before is None and os.path.lexists(folder):
+        raise UsageError("is there already.", where=folder, hint="Choose a new folder with -o.")
+    return before
 
 
 def fetched_before(recipe: Recipe, folder: Path) -> Fetched | None:
@@ -85,22 +96,30 @@ def _open_address(recipe: Recipe) -> str:
 
 
 @contextmanager
-def _alone(part: Path) -> Iterator[None]:
-    """While inside, no other process loads or unpacks this archive. Raises LockedError, UsageError."""
-    lock = FileLock(part.with_name(f".{part.name}.lock"))
+def _alone(part: Path, folder: Path) -> Iterator[None]:
+    """While inside, no other process loads this archive or unpacks into this folder. Raises LockedError, UsageError.
+
+    The lock files stay: a process that has just opened one would lock nothing if it were taken away.
+    """
+    locks = folder.parent / LOCKS
+    with ExitStack() as held:
+        try:
+            locks.mkdir(parents=True, exist_ok=True)
+            held.callback(_locked(locks / f"archive-{part.name}.lock", part).release)
+            held.callback(_locked(locks / f"folder-{folder.name}.lock", folder).release)
+        except OSError as error:
+            what = f"nothing can be written here: {error.strerror or error}."
+            raise UsageError(what, where=folder.parent, hint="Choose another folder with -o.") from error
+        yield
+
+
+def _locked(path: Path, what: Path) -> FileLock:
+    lock = FileLock(path)
     try:
-        part.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        raise LockedError("another process is loading it.", where=part, hint="Wait, or end it.") from None
-    except OSError as error:
-        what = f"nothing can be written here: {error.strerror or error}."
-        raise UsageError(what, where=part.parent, hint="Choose another folder with -o.") from error
-    try:
-        yield
-    finally:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
+        raise LockedError("another process is loading it.", where=what, hint="Wait, or end it.") from None
+    return lock
 
 
 def _checked(recipe: Recipe, part: Path) -> str:
@@ -125,7 +144,9 @@ def _unpacked(recipe: Recipe, part: Path, folder: Path, digest: str) -> Fetched:
         _refuse_other_layout(recipe, inside, part)
         fetched = Fetched(recipe.name, recipe.address or "", part.stat().st_size, digest, files)
         replace_file(inside / MARK, json.dumps(asdict(fetched)).encode())
+        _sync(inside)
         os.rename(inside, folder)
+        sync_folder(folder.parent)
     except OSError as error:
         if is_full(error):
             raise NoRoomError("disk full while unpacking.", where=folder, hint=FREE_SPACE) from error
@@ -133,6 +154,23 @@ def _unpacked(recipe: Recipe, part: Path, folder: Path, digest: str) -> Fetched:
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return fetched
+
+
+def _sync(folder: Path) -> None:
+    """All that is in the folder onto the disk, before the archive goes. Raises OSError."""
+    walked = list(os.walk(folder))
+    files = [os.path.join(place, name) for place, _, names in walked for name in names]
+    batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
+    with ThreadPoolExecutor(SYNCS) as threads:
+        list(threads.map(_sync_files, batches))
+    for place, _, _ in walked:
+        sync_folder(Path(place))
+
+
+def _sync_files(paths: list[str]) -> None:
+    for path in paths:
+        with open(path, "r+b") as file:
+            os.fsync(file.fileno())
 
 
 def _refuse_other_layout(recipe: Recipe, inside: Path, part: Path) -> None:

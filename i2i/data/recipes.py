@@ -19,6 +19,7 @@ class Recipe:
 
     Without an `address` there is no open download: `page` says where to ask. `layout` names the folders that the
     archive has inside a folder of the set's own name; `checked` is the day of the last fetch that went well, or never.
+    `direction` is the usual task of a set of pairs.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Recipe:
     address: str | None = None
     bytes: int | None = None
     sha256: str | None = None
+    direction: Literal["a2b", "b2a"] | None = None
 
     @property
     def kind(self) -> Literal["zip", "tar.gz"]:
@@ -44,6 +46,7 @@ class Recipe:
             "name",
             "description",
             "method",
+            "direction",
             "pictures",
             "bytes",
             "sha256",

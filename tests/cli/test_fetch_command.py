@@ -84,6 +84,13 @@ def test_the_folder_can_be_another_one_and_its_name_is_quoted(archive: Path):
     assert Path("my pictures/fish/trainA/1.jpg").is_file()
 
 
+def test_the_usual_direction_of_pairs_is_in_the_next_line(archive: Path, tmp_path: Path):
+    recipe = tmp_path / "recipes/pond.toml"
+    recipe.write_text(recipe.read_text().replace('"cyclegan"', '"pix2pix"\ndirection = "b2a"'))
+    assert call("pond").stdout.splitlines()[1] == "Next: i2i train pix2pix pond --direction b2a -o runs/pond"
+    assert json.loads(call("--list", "--json").stdout)[1]["direction"] == "b2a"
+
+
 def test_a_set_that_is_there_is_said_to_be(archive: Path):
     first, second = call("pond"), call("pond")
     assert second.exit_code == 0
@@ -119,6 +126,14 @@ def test_the_list_names_sizes_pictures_and_licences(archive: Path):
     ("arguments", "text"),
     [
         ([], "no data set is named. See: i2i data fetch --list"),
+        (
+            ["--list", "pond"],
+            "--list shows all sets, and takes neither NAME nor -o. Leave them out, or leave out --list.",
+        ),
+        (
+            ["--list", "-o", "x"],
+            "--list shows all sets, and takes neither NAME nor -o. Leave them out, or leave out --list.",
+        ),
         (["pont"], "no data set 'pont' is known. Did you mean 'pond'?"),
         (["lake"], "lake has no open download. Register at https://pond.invalid/ and load it from there."),
         (["pond", "-o", "site"], "site: is there already. Choose a new folder with -o."),

@@ -6,6 +6,7 @@ import gzip
 import io
 import stat
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -81,7 +82,25 @@ def test_names_that_lead_outside_are_refused(tmp_path: Path, out: Path, kind: Ki
 
 
 @BOTH
-@pytest.mark.parametrize("name", ["set/aux.jpg", "NUL", "com1", "set/a.", "set /a", "a\nb"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "set/aux.jpg",
+        "NUL",
+        "com1",
+        "set/a.",
+        "set /a",
+        "a\nb",
+        "a?.jpg",
+        "<a>",
+        '"a"',
+        "a|b",
+        "a*",
+        "set:1",
+        "a\x7f",
+        "a\x85",
+    ],
+)
 def test_names_that_other_systems_do_not_have_are_refused(tmp_path: Path, out: Path, kind: Kind, name: str):
     said = refusal(packed(tmp_path / "set", kind, [(name, b"2")]), kind, out)
     assert said == f"refused, nothing is unpacked: '{name}' is no name on every system."
@@ -171,7 +190,77 @@ def test_a_header_that_would_fill_the_memory_is_refused(tmp_path: Path, out: Pat
 def test_too_many_files_are_refused(tmp_path: Path, out: Path, kind: Kind, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(archives, "MOST_FILES", 2)
     path = packed(tmp_path / "set", kind, [(f"{number}.jpg", b"") for number in range(3)])
-    assert refusal(path, kind, out) == "refused, nothing is unpacked: it holds more than 2 files."
+    assert refusal(path, kind, out) == "refused, nothing is unpacked: it holds more than 2 files and folders."
+
+
+@BOTH
+def test_folders_count_as_files_do(tmp_path: Path, out: Path, kind: Kind, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(archives, "MOST_FILES", 4)
+    path = packed(tmp_path / "set", kind, [("a/b/c/d/1.jpg", b"")])
+    assert refusal(path, kind, out) == "refused, nothing is unpacked: it holds more than 4 files and folders."
+
+
+def test_too_many_files_of_a_zip_file_are_refused_before_its_directory_is_read(
+    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = packed(tmp_path / "set", "zip", [(f"{number}.jpg", b"") for number in range(3)])
+    data = bytearray(path.read_bytes())
+    data[-14:-10] = (1).to_bytes(2, "little") * 2  # the end record speaks of one
+    path.write_bytes(data)
+    monkeypatch.setattr(archives, "MOST_FILES", 2)
+    monkeypatch.setattr(zipfile, "ZipInfo", None)
+    assert refusal(path, "zip", out) == "refused, nothing is unpacked: it holds more than 2 files and folders."
+    assert not any(out.iterdir())
+
+
+def test_a_large_directory_of_a_zip_file_is_refused(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(archives, "MOST_DIRECTORY", 100)
+    path = packed(tmp_path / "set", "zip", [("1.jpg", b""), ("2.jpg", b"")])
+    assert refusal(path, "zip", out) == "refused, nothing is unpacked: a directory of 102 bytes."
+
+
+def test_headers_of_a_tar_file_are_not_kept(tmp_path: Path, out: Path):
+    """10 MB of headers, of one file and of all that follow, are read in a fraction of the memory."""
+    headers = {"comment": "x" * 50_000}
+    with tarfile.open(tmp_path / "set", "w:gz", compresslevel=1, format=tarfile.PAX_FORMAT) as archive:
+        for number in range(100):
+            archive.fileobj.write(tarfile.TarInfo.create_pax_global_header({f"key{number}": headers["comment"]}))
+            archive.offset = archive.fileobj.tell()
+            member = tarfile.TarInfo(f"{number}.jpg")
+            member.pax_headers = headers
+            archive.addfile(member)
+    tracemalloc.start()
+    try:
+        assert unpack(tmp_path / "set", "tar.gz", out) == 100
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@BOTH
+def test_a_name_of_very_many_folders_is_refused(tmp_path: Path, out: Path, kind: Kind):
+    path = packed(tmp_path / "set", kind, [("a/" * 1900 + "1.jpg", b"")])
+    assert refusal(path, kind, out) == "refused, nothing is unpacked: a name leads through more than 31 folders."
+
+
+def test_headers_of_headers_are_damage(tmp_path: Path, out: Path):
+    header = tarfile.TarInfo("x")
+    header.type = tarfile.XHDTYPE
+    (tmp_path / "set").write_bytes(gzip.compress(header.tobuf() * 3000))
+    said = refusal(tmp_path / "set", "tar.gz", out)
+    assert said.startswith("is damaged or no tar.gz archive: ")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"), [(6, 99, "zip file version 9.9"), (8, 1 << 5, "compressed patched data (flag bit 5)")]
+)
+def test_what_zipfile_cannot_do_is_damage(tmp_path: Path, out: Path, place: int, value: int, said: str):
+    path = packed(tmp_path / "set", "zip", [("a", b"1")])
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + place] = value
+    path.write_bytes(data)
+    hint = "Delete it and run the same command again."
+    assert refusal(path, "zip", out) == f"is damaged or no zip archive: {said}. {hint}"
 
 
 @BOTH

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +34,7 @@ class Site:
 
     def __init__(self) -> None:
         self.data, self.etag, self.ranges, self.length = DATA, '"one"', True, True
+        self.lengths = ""  # sent as Content-Length in place of the right one
         self.answers: list[Answer] = []
         self.asked: list[tuple[str, str | None]] = []  # path and Range
         self.over = threading.Event()
@@ -68,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
         if site.etag:
             self.send_header("ETag", site.etag)
         if site.length:
-            self.send_header("Content-Length", str(len(site.data) - begin))
+            self.send_header("Content-Length", site.lengths or str(len(site.data) - begin))
         self.end_headers()
         return site.data[begin:]
 
@@ -216,6 +218,46 @@ def test_a_file_of_unknown_length_is_taken_as_it_comes(site: Site, part: Path):
     assert part.read_bytes() == DATA
 
 
+def test_fewer_bytes_than_the_recipes_are_a_lost_connection_and_continued(site: Site, part: Path):
+    site.length = False
+    site.answers = [Answer(only=1000)]
+    said = get(site, part, expected_bytes=len(DATA))
+    assert said == ["the connection was closed too early; trying again in 0 s."]
+    assert (part.read_bytes(), site.asked[1][1]) == (DATA, "bytes=1000-")
+
+
+def test_a_shorter_file_than_the_recipes_is_never_whole(site: Site, part: Path):
+    site.length, site.etag = False, ""
+    for _ in range(2):
+        with pytest.raises(DownloadError, match=r"the connection was closed too early, 2 times\."):
+            get(site, part, tries=2, expected_bytes=len(DATA) + 1)
+
+
+def test_a_longer_file_than_the_recipes_is_another_one(site: Site, part: Path):
+    site.length = False
+    with pytest.raises(DownloadError) as caught:
+        get(site, part, expected_bytes=1000)
+    assert str(caught.value) == (
+        f"{site.address}: the server sends more than the 1000 bytes of this file: it is another one. "
+        "Look at the page of the set: i2i data fetch --list --json"
+    )
+
+
+def test_a_part_that_was_whole_is_not_when_the_recipe_has_another_size(site: Site, part: Path):
+    site.data = DATA[:1000]
+    get(site, part)
+    site.data, site.etag = DATA, '"two"'
+    assert get(site, part, expected_bytes=len(DATA)) == [ANEW]
+    assert part.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "-1", "many"])
+def test_a_length_that_is_none_is_no_length(site: Site, part: Path, length: str):
+    site.lengths = length
+    get(site, part)
+    assert part.read_bytes() == DATA
+
+
 def test_an_empty_answer_is_none(site: Site, part: Path):
     site.data = b""
     with pytest.raises(DownloadError, match=r"closed too early, 2 times\. Look at your network"):
@@ -258,6 +300,20 @@ def test_a_redirect_out_of_the_web_is_refused(site: Site, part: Path, location: 
     with pytest.raises(DownloadError, match=r"which is refused\.|is not allowed"):
         get(site, part)
     assert not part.exists()
+
+
+def test_a_redirect_to_no_address_is_one_line(site: Site, part: Path):
+    site.answers = [Answer(status=302, location="http://[bad")]
+    with pytest.raises(DownloadError) as caught:
+        get(site, part)
+    assert str(caught.value) == f"{site.address}: the server leads to what is no address: Invalid IPv6 URL."
+
+
+def test_a_circle_of_redirects_is_one_line(site: Site, part: Path):
+    site.answers = [Answer(status=302, location="/set.zip")] * 12
+    with pytest.raises(DownloadError) as caught:
+        get(site, part)
+    assert re.fullmatch(rf"{site.address}: the server answers 302 .* infinite loop\.", str(caught.value))
 
 
 def test_a_redirect_from_https_to_http_is_refused():

@@ -44,8 +44,16 @@ def test_the_well_known_sets_are_there():
 def test_files_are_read_as_they_stand():
     recipe = find_recipe("horse2zebra")
     stands = tomllib.loads((recipes_folder() / "horse2zebra.toml").read_text())
-    assert recipe.to_json() == {"name": "horse2zebra"} | {key: stands[key] for key in stands if key != "layout"}
+    told = {"name": "horse2zebra", "direction": None} | {key: stands[key] for key in stands if key != "layout"}
+    assert recipe.to_json() == told
     assert recipe.layout == ("trainA", "trainB", "testA", "testB")
+
+
+def test_pairs_of_photographs_and_what_they_are_made_of_have_their_usual_direction():
+    usual = {recipe.name: recipe.direction for recipe in RECIPES if recipe.direction}
+    assert usual == {
+        "facades": "b2a", "cityscapes": "b2a", "maps": "a2b", "edges2shoes": "a2b", "edges2handbags": "a2b"
+    }  # fmt: skip
 
 
 def test_an_installed_package_has_its_recipes_inside(tmp_path: Path):
