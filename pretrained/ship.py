@@ -2,6 +2,9 @@
 
     python pretrained/ship.py RUN NAME --description TEXT --data TEXT --licence TEXT [--metrics FIGURES.json ...]
 
+A texture model may be moved back towards its fidelity model (--from, --share): network interpolation of Wang et al.
+2018 (ESRGAN), which takes off artefacts and keeps textures.
+
 FIGURES.json is what `benchmarks/translation_distance.py --json` or `i2i evaluate NAME DATA --json` printed; of the
 latter the name of the file is the name of the set. The recipe NAME.toml and the card NAME.md for people are written by
 hand.
@@ -15,9 +18,10 @@ from pathlib import Path
 
 import click
 
+from i2i.inference.upscaler import interpolated
 from i2i.models.info import Card, ModelInfo
 from i2i.models.modelfile import load_model, save_model
-from i2i.models.shipped import shipped_folder
+from i2i.models.shipped import resolve, shipped_folder
 
 
 def figures(path: Path) -> dict[str, float]:
@@ -42,6 +46,8 @@ def figures(path: Path) -> dict[str, float]:
 @click.option("--data", required=True, help="What it was trained on.")
 @click.option("--licence", required=True, help="Terms of the weights.")
 @click.option("--command", help="The training's command as anybody would type it.  [default: as it was typed]")
+@click.option("--from", "fidelity", metavar="MODEL", help="Interpolate from this fidelity model towards RUN's.")
+@click.option("--share", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Of RUN's model in it.")
 @click.option(
     "--metrics",
     multiple=True,
@@ -49,10 +55,21 @@ def figures(path: Path) -> dict[str, float]:
     help="FIGURES.json. Repeatable.",
 )
 def ship(
-    run: Path, name: str, description: str, data: str, licence: str, command: str | None, metrics: tuple[Path, ...]
+    run: Path,
+    name: str,
+    description: str,
+    data: str,
+    licence: str,
+    command: str | None,
+    fidelity: str | None,
+    share: float,
+    metrics: tuple[Path, ...],
 ) -> None:
     """Put the model of RUN into this folder as NAME.safetensors."""
     trained = load_model(run / "model.safetensors")
+    if fidelity:
+        file = resolve(fidelity)
+        trained.networks["up"] = interpolated(load_model(file).networks["up"], trained.networks["up"], share, file)
     card = Card(
         description=description,
         data=data,
