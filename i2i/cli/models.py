@@ -112,7 +112,7 @@ def import_model(console: Console, file: Path, file_b2a: Path | None, output: Pa
 
     info = import_weights(files, output, direction)
     for way, source in zip(info.directions, files, strict=True):
-        settings = info.generator(way).model_dump(exclude={"init", "init_gain"})
+        settings = info.generator(way).model_dump(exclude={"init", "init_gain", "labels"})
         told = ", ".join(f"{name} {value}" for name, value in settings.items())
         console.note(printable(f"{way} from {source}: {told}"))
     console.result(printable(str(output)))

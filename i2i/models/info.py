@@ -128,7 +128,9 @@ def _metadata(path: Path) -> dict[str, Any]:
 
 
 def _no_model_file(path: Path, start: bytes) -> ModelError:
-    if start.startswith((b"PK\x03\x04", b"\x80")):
+    # The length that begins a safetensors file may begin with a pickle's first byte, but never fills all eight.
+    is_pickle = start.startswith(b"\x80") and start[4:] not in (b"", bytes(len(start[4:])))
+    if start.startswith(b"PK\x03\x04") or is_pickle:
         hint = f"Import it: i2i models import {shlex.quote(str(path))} -o MODEL.safetensors"
         return ModelError("is a PyTorch file, no model file of i2i.", where=path, hint=hint)
     return ModelError("is no model file, or damaged.", where=path, hint=COPY_AGAIN)
