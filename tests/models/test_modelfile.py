@@ -167,6 +167,9 @@ def test_a_description_of_any_length_is_told_from_a_pickle(network: nn.Module, t
         save_model(path, {"a2b": network}, info, half=False)
         starts.add(path.read_bytes()[0])
         assert load_model(path).info == info
+        path.write_bytes(path.read_bytes()[:100])
+        with pytest.raises(ModelError, match="damaged"):
+            load_model(path)
     assert 0x80 in starts
 
 
