@@ -18,6 +18,7 @@ from i2i.config.layers import Placed, load
 from i2i.config.run import RunConfig
 from i2i.data.opening import OpenedData, PhotoScans, UnpairedScans, open_photos, open_unpaired
 from i2i.data.paired_opening import PairedScans, open_paired
+from i2i.data.scan import Scans
 from i2i.data.training import TrainingPictures
 from i2i.engine.checkpoint import newest_checkpoint
 from i2i.engine.loop import Trainer
@@ -28,8 +29,9 @@ from i2i.engine.rehearsal import Rehearsal, rehearse
 from i2i.engine.runfolder import RunFolder
 from i2i.engine.start import start_from
 from i2i.errors import ConfigError, NoRoomError, UsageError, printable
-from i2i.inference.batch import Options, Outcome, Summary, beside, decoder, plan_files, translate_files
+from i2i.inference.batch import Options, beside, decoder, plan_files, translate_files
 from i2i.inference.inputs import Selection
+from i2i.inference.outcome import Outcome, Summary
 from i2i.inference.plan import Plan
 from i2i.inference.translator import Translator
 from i2i.inference.translator import load as load_translator
@@ -178,7 +180,7 @@ def _all(planned: Plan, translator: Translator, options: Options, report: Callab
     )
 
 
-ScansT = TypeVar("ScansT", PhotoScans, UnpairedScans, PairedScans)
+ScansT = TypeVar("ScansT", bound=Scans)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a person sees while a folder is worked on: a live line on a terminal, a plain line every 30 s elsewhere."""
+"""What a person sees while something takes long: a live line on a terminal, a plain line every 30 s elsewhere."""
 
 from __future__ import annotations
 
@@ -17,6 +17,33 @@ PLAIN_SECONDS = 30.0
 CLEAR_LINE = "\r\x1b[K"
 
 
+class StatusLine:
+    """One line on stderr that says how far it is. `clock` counts seconds; `kind` none shows nothing."""
+
+    def __init__(self, kind: Progress, stream: TextIO | None, clock: Callable[[], float]) -> None:
+        self.stream, self.clock = stream or sys.stderr, clock
+        self.shown = kind != "none"
+        self.live = kind == "auto" and self.stream.isatty()
+        self.last = clock()
+
+    def show(self, line: Callable[[], str]) -> None:
+        """The line, made only when it is time for it."""
+        if not self.shown or self.clock() - self.last < (LIVE_SECONDS if self.live else PLAIN_SECONDS):
+            return
+        self.last = self.clock()
+        if self.live:
+            self.stream.write(CLEAR_LINE + line()[: shutil.get_terminal_size().columns - 1])
+        else:
+            self.stream.write(f"{line()}\n")
+        self.stream.flush()
+
+    def clear(self) -> None:
+        """Leave the terminal as it was, or make way for another line: the live one comes back by itself."""
+        if self.live and self.shown:
+            self.stream.write(CLEAR_LINE)
+            self.stream.flush()
+
+
 class BatchProgress:
     """Counts pictures and shows rate, remaining time and failures; `place` says where the work is done."""
 
@@ -31,11 +58,9 @@ class BatchProgress:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.verb, self.total, self.place, self.clock = verb, total, place, clock
-        self.stream = stream or sys.stderr
-        self.shown = kind != "none"
-        self.live = kind == "auto" and self.stream.isatty()
+        self.status = StatusLine(kind, stream, clock)
         self.done = self.failed = self.translated = self.pixels = 0
-        self.began = self.last = clock()
+        self.began = clock()
 
     def count(self, *, failed: bool, size: tuple[int, int] | None) -> None:
         """One picture more is done; `size` (width, height) is None where nothing was translated."""
@@ -43,9 +68,7 @@ class BatchProgress:
         self.failed += failed
         self.translated += size is not None
         self.pixels += size[0] * size[1] if size else 0
-        if self.shown and self.clock() - self.last >= (LIVE_SECONDS if self.live else PLAIN_SECONDS):
-            self.last = self.clock()
-            self._print(self.line())
+        self.status.show(self.line)
 
     def line(self) -> str:
         """The progress as one line."""
@@ -69,16 +92,7 @@ class BatchProgress:
 
     def close(self) -> None:
         """Leave the terminal as it was."""
-        if self.live and self.shown:
-            self.stream.write(CLEAR_LINE)
-            self.stream.flush()
-
-    def _print(self, line: str) -> None:
-        if self.live:
-            self.stream.write(CLEAR_LINE + line[: shutil.get_terminal_size().columns - 1])
-        else:
-            self.stream.write(f"{line}\n")
-        self.stream.flush()
+        self.status.clear()
 
 
 def grouped(number: int) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from i2i.cli.batch_progress import CLEAR_LINE, LIVE_SECONDS, PLAIN_SECONDS
+from i2i.cli.batch_progress import StatusLine
 from i2i.cli.console import Console, Progress, pass_console
 from i2i.cli.options import json_option, progress_option, quiet_option, verbose_option
 from i2i.errors import UsageError, printable
@@ -107,10 +105,7 @@ class TransferProgress:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self.clock = name, clock
-        self.stream = stream or sys.stderr
-        self.shown = kind != "none"
-        self.live = kind == "auto" and self.stream.isatty()
-        self.last = clock()
+        self.status = StatusLine(kind, stream, clock)
         self.start: tuple[float, int] | None = None  # time and bytes at the first sight of this transfer
 
     def show(self, done: int, total: int | None) -> None:
@@ -118,9 +113,7 @@ class TransferProgress:
         now = self.clock()
         if self.start is None or done < self.start[1]:
             self.start = now, done
-        if self.shown and now - self.last >= (LIVE_SECONDS if self.live else PLAIN_SECONDS):
-            self.last = now
-            self._print(self.line(done, total))
+        self.status.show(lambda: self.line(done, total))
 
     def line(self, done: int, total: int | None) -> str:
         """The progress as one line."""
@@ -141,13 +134,4 @@ class TransferProgress:
 
     def close(self) -> None:
         """Leave the terminal as it was."""
-        if self.live and self.shown:
-            self.stream.write(CLEAR_LINE)
-            self.stream.flush()
-
-    def _print(self, line: str) -> None:
-        if self.live:
-            self.stream.write(CLEAR_LINE + line[: shutil.get_terminal_size().columns - 1])
-        else:
-            self.stream.write(f"{line}\n")
-        self.stream.flush()
+        self.status.clear()

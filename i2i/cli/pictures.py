@@ -15,9 +15,10 @@ from i2i.errors import StoppedError, UsageError, printable
 from i2i.interrupt import Interrupt
 
 if TYPE_CHECKING:
-    from i2i.inference.batch import Options, Outcome, Summary
+    from i2i.inference.batch import Options
     from i2i.inference.forecast import Forecast
     from i2i.inference.inputs import Selection
+    from i2i.inference.outcome import Outcome, Summary
     from i2i.inference.plan import Plan
     from i2i.inference.translator import Translator
     from i2i.inference.ways import Running

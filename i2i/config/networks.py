@@ -180,6 +180,7 @@ PairedGenerator = Annotated[UNetConfig | ResNetConfig, Field(discriminator="kind
 Upscaler = Annotated[CompactConfig | SPANConfig | SRResNetConfig | RRDBConfig, Field(discriminator="kind")]
 GeneratorConfig = ResNetConfig | CompactConfig | UNetConfig | SRResNetConfig | RRDBConfig | SPANConfig
 GENERATORS = (ResNetConfig, CompactConfig, UNetConfig, SRResNetConfig, RRDBConfig, SPANConfig)
+TRANSLATORS = (ResNetConfig, UNetConfig)  # of pictures of one size, and of label maps
 Discriminator = Annotated[PatchGANConfig | PixelConfig, Field(discriminator="kind")]
 PairedDiscriminator = Annotated[PatchGANConfig | PixelConfig | MultiScaleConfig, Field(discriminator="kind")]
 UpscalingDiscriminator = Annotated[

@@ -192,7 +192,7 @@ def _in_turn(opened: tarfile.TarFile, stream: _Bounded) -> Iterator[_Member]:
         source = partial(cast("Callable[[tarfile.TarInfo], IO[bytes]]", opened.extractfile), info)
         yield _Member(info.name, info.size, info.isdir(), _other_in_tar(info), source)
         # tarfile would keep every header, and those for all that follows, as long as it is open
-        opened.members.clear()  # type: ignore[attr-defined]
+        opened.members.clear()  # type: ignore[attr-defined]  # typeshed does not name it
         opened.pax_headers = {}
     while stream.read(LONGEST_READ):  # the checksum stands at the very end
         pass

@@ -22,16 +22,9 @@ from i2i.data.layouts import (
 )
 from i2i.data.loader import Samples
 from i2i.data.photos import Photo, PhotoCrops
-from i2i.data.scan import Progress, Scan, scan_all
+from i2i.data.scan import Progress, Scan, Scans, scan_all
 from i2i.data.unpaired import UnpairedPictures
 from i2i.errors import DataError
-
-
-class Scans(Protocol):
-    """What was found in the folders of a training."""
-
-    def to_json(self) -> dict[str, Any]:
-        """What the run folder keeps, so that a resume sees the same pictures."""
 
 
 class OpenedData(Protocol):
@@ -58,40 +51,21 @@ class OpenedData(Protocol):
 
 
 @dataclass(frozen=True)
-class PhotoScans:
+class PhotoScans(Scans):
     """The scans of the photos and, where there is one, of the validation folder."""
 
     photos: Scan
     val: Scan | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
-        return {name: found.to_json() for name, found in {"photos": self.photos, "val": self.val}.items() if found}
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> PhotoScans:
-        """The scans that `to_json` wrote."""
-        return cls(**{name: Scan.from_json(found) for name, found in document.items()})
-
 
 @dataclass(frozen=True)
-class UnpairedScans:
+class UnpairedScans(Scans):
     """The scans of the training folders and, where there are such, of the validation folders."""
 
     a: Scan
     b: Scan
     val_a: Scan | None = None
     val_b: Scan | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
-        scans = {"a": self.a, "b": self.b, "val_a": self.val_a, "val_b": self.val_b}
-        return {name: found.to_json() for name, found in scans.items() if found}
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> UnpairedScans:
-        """The scans that `to_json` wrote."""
-        return cls(**{name: Scan.from_json(found) for name, found in document.items()})
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from i2i.config.data import DERIVED, PairedConfig, PairLayout
 from i2i.data.batches import Paired
@@ -22,7 +22,7 @@ from i2i.data.paired_scan import (
     refuse_none,
     usable_pairs,
 )
-from i2i.data.scan import Progress, Scan, scan_all
+from i2i.data.scan import Progress, Scan, Scans, scan_all
 from i2i.errors import ConfigError, DataError
 
 Direction = Literal["a2b", "b2a"]
@@ -37,23 +37,13 @@ KINDS: dict[PairLayout, str] = {
 
 
 @dataclass(frozen=True)
-class PairedScans:
+class PairedScans(Scans):
     """The scans of training and validation pictures; `b` and `val_b` are None where a pair is one file."""
 
     a: Scan
     b: Scan | None = None
     val_a: Scan | None = None
     val_b: Scan | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
-        scans = {"a": self.a, "b": self.b, "val_a": self.val_a, "val_b": self.val_b}
-        return {name: found.to_json() for name, found in scans.items() if found}
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> PairedScans:
-        """The scans that `to_json` wrote."""
-        return cls(**{name: Scan.from_json(found) for name, found in document.items()})
 
 
 @dataclass(frozen=True)
@@ -90,9 +80,7 @@ def open_paired(
     """
     domains: tuple[Side, Side] = ("a", "b") if direction == "a2b" else ("b", "a")
     channels = (1 if labels else channels[0], channels[1])
-    found, val_found = _found(config)
-    if labels:
-        _check_labels_suit(config, found)
+    found, val_found = _found(config, labels)
     scans = _scan(found, val_found, previous, progress)
     parts = _usable(found, val_found, scans, labels, domains[0])
     train, held_out = (parts[0], parts[1]) if val_found else _divided(parts[0], config.val)
@@ -115,9 +103,11 @@ def open_paired(
     )
 
 
-def _found(config: PairedConfig) -> tuple[FoundPairs, FoundPairs | None]:
+def _found(config: PairedConfig, labels: int) -> tuple[FoundPairs, FoundPairs | None]:
     """Pairs for training, and those that lie apart for validation."""
     found = find_training_pairs(config)
+    if labels:
+        _check_labels_suit(config, found)
     if config.val != "auto":
         wanted = share_or_folder(config.val)
         return found, find_validation_pairs(wanted, found.layout) if isinstance(wanted, Path) else None

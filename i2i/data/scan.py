@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from i2i.data.layouts import Domain
 from i2i.errors import ImageError
@@ -85,6 +85,20 @@ class Scan:
             tuple(ScannedPicture(**picture) for picture in document["pictures"]),
             tuple(UnreadableFile(**file) for file in document["unreadable"]),
         )
+
+
+@dataclass(frozen=True)
+class Scans:
+    """What was found in the folders of a training: its fields are scans, None where there is no such folder."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What the run folder keeps, so that a resume sees the same pictures, and `from_json` reads."""
+        return {name: found.to_json() for name, found in vars(self).items() if found}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """The scans that `to_json` wrote."""
+        return cls(**{name: Scan.from_json(found) for name, found in document.items()})
 
 
 def scan(domain: Domain, *, previous: Scan | None = None, progress: Progress | None = None) -> Scan:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from i2i.config.networks import ResNetConfig, UNetConfig
+from i2i.config.networks import TRANSLATORS
 from i2i.errors import ImageError, NoMemoryError, UsageError
 from i2i.images.files import read
 from i2i.images.labels import read_labels
@@ -94,7 +94,7 @@ class Translator:
         generator = info.generator(direction)
         self.channels_in, self.scale = generator.input_channels, generator.scale
         # of the label maps that it reads, whose pixels are class numbers; 0 for pictures
-        self.labels = generator.labels if isinstance(generator, (ResNetConfig, UNetConfig)) else 0
+        self.labels = generator.labels if isinstance(generator, TRANSLATORS) else 0
         if self.labels and running.max_side:
             raise UsageError("label maps cannot be shrunk: classes have no means.", hint="Leave --max-side out.")
         self.ways = Ways(self.network, self.channels_in, device, running, memory or total_memory(device))

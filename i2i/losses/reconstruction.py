@@ -19,6 +19,9 @@ def l2_loss(fake: Tensor, real: Tensor) -> Tensor:
     return F.mse_loss(precise(fake), precise(real))
 
 
+PIXEL_LOSSES = {"l1": l1_loss, "l2": l2_loss}  # by the name that settings have for them
+
+
 def psnr(fake: Tensor, real: Tensor) -> Tensor:
     """Peak signal-to-noise ratio in dB of (N, C, H, W) in [0, 1], fakes clipped to it: mean over N, no gradient.
 

@@ -18,14 +18,12 @@ from i2i.losses.adversarial import RELATIVISTIC, discriminator_loss, generator_l
 from i2i.losses.feature_matching import feature_matching
 from i2i.losses.penalties import gradient_penalty
 from i2i.losses.perceptual import Comparison, Perceptual
-from i2i.losses.reconstruction import l1_loss, l2_loss
+from i2i.losses.reconstruction import PIXEL_LOSSES
 from i2i.methods.base import Feed, Method, Player, StepInfo, Update
 from i2i.networks.base import Network
 from i2i.networks.build import build
 from i2i.networks.labels import OneHot
 from i2i.networks.patchgan import Verdict
-
-PIXEL_LOSSES = {"l1": l1_loss, "l2": l2_loss}
 
 
 class Pix2Pix(Method):

@@ -21,12 +21,10 @@ from i2i.degradations.sharpening import sharpened
 from i2i.errors import ConfigError
 from i2i.losses.adversarial import RELATIVISTIC, discriminator_loss, generator_loss
 from i2i.losses.perceptual import Perceptual
-from i2i.losses.reconstruction import l1_loss, l2_loss, psnr
+from i2i.losses.reconstruction import PIXEL_LOSSES, psnr
 from i2i.methods.base import Feed, Method, Player, Stage, StepInfo, Update, at_once
 from i2i.networks.base import Network
 from i2i.networks.build import build
-
-PIXEL_LOSSES = {"l1": l1_loss, "l2": l2_loss}
 
 
 class SRGAN(Method):

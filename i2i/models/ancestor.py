@@ -6,13 +6,11 @@ from pathlib import Path
 
 from i2i.config.layers import Layer, Placed
 from i2i.config.methods import METHODS
-from i2i.config.networks import NetworkConfig, ResNetConfig, UNetConfig
+from i2i.config.networks import TRANSLATORS, NetworkConfig
 from i2i.config.toml import flatten
 from i2i.errors import ConfigError
 from i2i.models.info import ModelInfo, read_info
 from i2i.models.shipped import resolve
-
-TRANSLATORS = (ResNetConfig, UNetConfig)
 
 
 def ancestor_layer(model: str, origin: str, method: str) -> Layer:

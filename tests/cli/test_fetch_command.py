@@ -158,20 +158,26 @@ class Terminal(io.StringIO):
         return True
 
 
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def test_progress_is_a_line_now_and_then():
-    times = iter([0.0, 0.0, 10.0, 40.0, 40.0])
-    stream = io.StringIO()
-    shown = TransferProgress("pond", "auto", stream=stream, clock=lambda: next(times))
-    for done in (1_000_000, 5_000_000, 41_000_000):
+    clock, stream = Clock(), io.StringIO()
+    shown = TransferProgress("pond", "auto", stream=stream, clock=clock)
+    for clock.now, done in ((0.0, 1_000_000), (10.0, 5_000_000), (40.0, 41_000_000)):
         shown.show(done, 100_000_000)
     shown.close()
     assert stream.getvalue() == "pond 41.0/100.0 MB 41 %  1.0 MB/s  left 0:00:59\n"
 
 
 def test_progress_is_live_on_a_terminal_and_leaves_it_as_it_was():
-    times = iter([0.0, 1.0, 2.0, 2.0, 3.0, 3.0])
-    stream = Terminal()
-    shown = TransferProgress("pond", "auto", stream=stream, clock=lambda: next(times))
+    clock, stream = Clock(), Terminal()
+    shown = TransferProgress("pond", "auto", stream=stream, clock=clock)
+    clock.now = 1.0
     shown.show(1_000_000, None)
     shown.close()
     assert stream.getvalue() == "\r\x1b[Kpond 1.0 MB  0.0 MB/s\r\x1b[K"

@@ -18,9 +18,10 @@ import pytest
 from i2i.errors import I2IError, ImageError, NoRoomError, UsageError
 from i2i.images.files import read, write
 from i2i.images.picture import Picture
-from i2i.inference.batch import Options, Summary, plan_files, translate_files
+from i2i.inference.batch import Options, plan_files, translate_files
 from i2i.inference.inputs import Selection
 from i2i.inference.journal import Journal
+from i2i.inference.outcome import Summary
 
 ADVICE = "Free space and run the same command again."
 needs_root = pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="becomes another user")

@@ -20,9 +20,10 @@ import i2i.inference.journal as journal_module
 import i2i.inference.output as output_module
 from i2i.images.files import read, write
 from i2i.images.picture import Picture
-from i2i.inference.batch import Options, Summary, _Batch, translate_files
+from i2i.inference.batch import Options, _Batch, translate_files
 from i2i.inference.inputs import PRIVATE
 from i2i.inference.journal import Journal
+from i2i.inference.outcome import Summary
 from i2i.inference.plan import plan
 
 PICTURES = 9

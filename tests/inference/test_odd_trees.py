@@ -18,9 +18,10 @@ from i2i.errors import UsageError
 from i2i.images.files import read, write
 from i2i.images.picture import Picture
 from i2i.inference import batch as batch_module
-from i2i.inference.batch import Options, Summary, plan_files, translate_files
+from i2i.inference.batch import Options, plan_files, translate_files
 from i2i.inference.forecast import forecast
 from i2i.inference.inputs import Selection
+from i2i.inference.outcome import Summary
 from i2i.inference.plan import Plan
 
 CHOICES = "Choose --exists overwrite or --exists number, or another folder."
