@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any
 from i2i.version import __version__
 
 if TYPE_CHECKING:
-    from i2i.api import resume, train, translate, upscale
+    from i2i.api import inpaint, resume, train, translate, upscale
     from i2i.inference.batch import Options
+    from i2i.inference.inpainter import Inpainter, load_inpainter
     from i2i.inference.inputs import Selection
+    from i2i.inference.marking import Marking
     from i2i.inference.translator import Translator, load
     from i2i.inference.upscaler import Enlarging, Target, Upscaler, load_upscaler
     from i2i.inference.ways import Running
 
 __all__ = [
     "Enlarging",
+    "Inpainter",
+    "Marking",
     "Options",
     "Running",
     "Selection",
@@ -24,7 +28,9 @@ __all__ = [
     "Translator",
     "Upscaler",
     "__version__",
+    "inpaint",
     "load",
+    "load_inpainter",
     "load_upscaler",
     "resume",
     "train",
@@ -35,13 +41,17 @@ __all__ = [
 # name -> module; torch is loaded only when something that needs it is asked for
 _HOMES = {
     "Enlarging": "i2i.inference.upscaler",
+    "Inpainter": "i2i.inference.inpainter",
+    "Marking": "i2i.inference.marking",
     "Options": "i2i.inference.batch",
     "Running": "i2i.inference.ways",
     "Selection": "i2i.inference.inputs",
     "Target": "i2i.inference.upscaler",
     "Translator": "i2i.inference.translator",
     "Upscaler": "i2i.inference.upscaler",
+    "inpaint": "i2i.api",
     "load": "i2i.inference.translator",
+    "load_inpainter": "i2i.inference.inpainter",
     "load_upscaler": "i2i.inference.upscaler",
     "resume": "i2i.api",
     "train": "i2i.api",

@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 import torch
 
 from i2i.config import toml
-from i2i.config.data import PairedConfig, PhotosConfig, UnpairedConfig
+from i2i.config.data import MaskedConfig, PairedConfig, PhotosConfig, UnpairedConfig
 from i2i.config.layers import Placed, load
+from i2i.config.networks import PatchGANConfig, UNetConfig
 from i2i.config.run import RunConfig
+from i2i.data.masked import open_masked
 from i2i.data.opening import OpenedData, PhotoScans, UnpairedScans, open_photos, open_unpaired
 from i2i.data.paired_opening import PairedScans, open_paired
 from i2i.data.scan import Scans
@@ -30,7 +32,9 @@ from i2i.engine.runfolder import RunFolder
 from i2i.engine.start import start_from
 from i2i.errors import ConfigError, NoRoomError, UsageError, printable
 from i2i.inference.batch import Options, beside, decoder, plan_files, translate_files
+from i2i.inference.inpainter import SHIPPED, Inpainter, load_inpainter
 from i2i.inference.inputs import Selection
+from i2i.inference.marking import Marking
 from i2i.inference.outcome import Outcome, Summary
 from i2i.inference.plan import Plan
 from i2i.inference.translator import Translator
@@ -40,10 +44,12 @@ from i2i.inference.ways import Running
 from i2i.methods.base import Method
 from i2i.methods.build import build_method
 from i2i.methods.cyclegan import CycleGAN
+from i2i.methods.inpaint import Inpaint
 from i2i.methods.pix2pix import Pix2Pix
 from i2i.methods.srgan import SRGAN
 from i2i.models.info import Direction
 from i2i.models.shipped import shipped_upscaler
+from i2i.networks.base import Network
 from i2i.version import __version__
 
 
@@ -167,7 +173,34 @@ def upscale(
     return _all(planned, upscaler, options, report)
 
 
-def _all(planned: Plan, translator: Translator, options: Options, report: Callable[[Outcome], None]) -> Summary:
+def inpaint(
+    inputs: Sequence[str | PathLike[str]],
+    output: str | PathLike[str],
+    *,
+    marking: Marking,
+    model: str | PathLike[str] = SHIPPED,
+    feather: int = 0,
+    device: str = "auto",
+    options: Options = Options(),  # noqa: B008  frozen
+    selection: Selection = Selection(),  # noqa: B008  frozen
+    running: Running = Running(),  # noqa: B008  frozen
+    report: Callable[[Outcome], None] = lambda outcome: None,
+) -> Summary:
+    """Repairs pictures and folders of them into the folder `output`; what is known of them stays bit for bit.
+
+    `marking` says where their holes are, `feather` blends into so many pixels around them. A picture without a mask,
+    or whose mask is empty, full or of another size, is passed over and counted. Otherwise, and in what is raised, as
+    `translate`.
+    """
+    masks = None if marking.mask is None else Path(marking.mask)
+    planned = plan_files([str(path) for path in inputs], Path(output), options, selection, masks=masks)
+    inpainter = load_inpainter(model, marking=marking, feather=feather, device=device, running=running)
+    return _all(planned, inpainter, options, report)
+
+
+def _all(
+    planned: Plan, translator: Translator | Inpainter, options: Options, report: Callable[[Outcome], None]
+) -> Summary:
     """Every picture of a plan through one translator."""
     translator.expect(len(planned.jobs))
     return translate_files(
@@ -213,16 +246,29 @@ def _prepare(
 def _refuse_unfit_crops(method: Method, size: int) -> None:
     sides = method.sides(size)
     for name, network in (method.deployed() | method.judges()).items():
+        called = f"the generator ({name})" if name in method.deployed() else f"the {name.replace('_', ' ')}"
         shrunk = size // sides[name]  # crops are so many times larger than what this network sees of them
         least, multiple = network.minimum * shrunk, network.multiple * shrunk
         if size < least:
-            hint = f"Use --size {least} or more, or a network with fewer layers."
-            raise ConfigError(f"crops of {size} px are too small for {name}.", where="data.size", hint=hint)
+            hint = f"Use --size {least} or more{_or_fewer_layers(network, sides[name])}."
+            raise ConfigError(f"crops of {size} px are too small for {called}.", where="data.size", hint=hint)
         if size % multiple:
             below, above = size // multiple * multiple, -(-size // multiple) * multiple
-            hint = f"Use --size {below} or --size {above}."
-            what = f"crops of {size} px do not fit {name}, which needs multiples of {multiple}."
+            hint = f"Use --size {below} or --size {above}{_or_fewer_layers(network, sides[name])}."
+            what = f"crops of {size} px do not fit {called}, which needs multiples of {multiple}."
             raise ConfigError(what, where="data.size", hint=hint)
+
+
+def _or_fewer_layers(network: Network, side: int) -> str:
+    """The setting by which a network takes pictures of that side; nothing where there is none."""
+    match network.config:
+        case UNetConfig():
+            table, name, fitting = "generator", "downs", range(5, (side & -side).bit_length())  # 5 are the fewest
+        case PatchGANConfig():
+            table, name, fitting = "discriminator", "layers", range(1, (side // 3).bit_length())
+        case _:
+            return ""
+    return f", or --set method.{table}.{name}={fitting[-1]}" if fitting else ""
 
 
 def _open(method: Method, config: RunConfig, progress: Progress, previous: dict[str, Any] | None) -> OpenedData:
@@ -241,6 +287,8 @@ def _open(method: Method, config: RunConfig, progress: Progress, previous: dict[
                 previous=known,
                 progress=counted,
             )
+        case Inpaint(), MaskedConfig() as data:
+            return open_masked(data, previous=_known(PhotoScans, previous), progress=counted)
         case SRGAN(), PhotosConfig() as data:
             return open_photos(data, method.margin, previous=_known(PhotoScans, previous), progress=counted)
     raise TypeError(f"no data is opened for {type(method).__name__}")

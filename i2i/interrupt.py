@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
+
+IMPORTING = "<frozen importlib._bootstrap>"  # where Python's own code stands that imports
 
 
 class Interrupt:
@@ -46,3 +50,28 @@ class Interrupt:
             raise KeyboardInterrupt(128 + number)
         else:
             self.exit_code = 128 + number
+
+
+@contextmanager
+def imports_end_by(end: Callable[[], NoReturn]) -> Iterator[None]:
+    """While inside, a SIGINT in the middle of an import calls `end`; anywhere else it stays a KeyboardInterrupt.
+
+    Libraries take an interrupt within their imports for one of their own errors, and go on with modules half made.
+    """
+
+    def at_once(number: int, frame: FrameType | None) -> None:
+        while frame:
+            if frame.f_code.co_filename == IMPORTING:
+                end()
+            frame = frame.f_back
+        raise KeyboardInterrupt
+
+    is_usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not is_usual or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, at_once)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

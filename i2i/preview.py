@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from i2i.config.data import PairedConfig, PhotosConfig, UnpairedConfig
+from i2i.config.data import MaskedConfig, PairedConfig, PhotosConfig, UnpairedConfig
 from i2i.config.methods.cyclegan import CycleGANConfig
+from i2i.config.methods.inpaint import InpaintConfig
 from i2i.config.methods.pix2pix import Pix2PixConfig
 from i2i.config.methods.srgan import SRGANConfig
 from i2i.config.run import RunConfig
 from i2i.data.loader import stacked
+from i2i.data.masked import open_masked
 from i2i.data.opening import open_photos, open_unpaired
 from i2i.data.paired_opening import open_paired
 from i2i.degradations.build import degradation
@@ -30,6 +32,8 @@ def preview(config: RunConfig, *, rows: int = 4, draws: int = 4) -> Picture:
     Raises I2IError as the training would.
     """
     match config.method, config.data:
+        case InpaintConfig(), MaskedConfig() as data:
+            columns = _masked(data, config.train.seed, rows)
         case SRGANConfig() as method, PhotosConfig() as data:
             columns = _degraded(method, data, config.train.seed, rows, draws)
         case Pix2PixConfig() as method, PairedConfig() as data:
@@ -52,6 +56,14 @@ def _degraded(method: SRGANConfig, data: PhotosConfig, seed: int, rows: int, dra
         columns["photo"], low = degrade.pairs(real, range(draw * rows, (draw + 1) * rows))
         columns[f"degraded {draw + 1}"] = interpolate(low, scale_factor=scale, mode="nearest")
     return columns
+
+
+def _masked(data: MaskedConfig, seed: int, rows: int) -> Mapping[str, Tensor]:
+    """Crops of photos with their holes in gray, and whole."""
+    samples = open_masked(data).train
+    taken = [samples.sample(seed, 0, row) for row in range(min(rows, len(samples)))]
+    real, masks = _unit([crop for crop, _ in taken]), torch.from_numpy(stacked([mask for _, mask in taken]))
+    return {"masked": real.masked_fill(masks, 0.5), "real": real}
 
 
 def _unpaired(method: CycleGANConfig, data: UnpairedConfig, seed: int, rows: int) -> Mapping[str, Tensor]:

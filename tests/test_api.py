@@ -258,8 +258,11 @@ def test_a_training_of_other_networks_cannot_start_from_a_model(tiny, tmp_path: 
 @pytest.mark.parametrize(
     ("setting", "line"),
     [
-        ("data.size=30", r"crops of 30 px do not fit a2b, which needs multiples of 4. Use --size 28 or --size 32."),
-        ("data.size=8", r"crops of 8 px are too small for discriminator_a. Use --size 12 or more, or a network"),
+        (
+            "data.size=30",
+            r"crops of 30 px do not fit the generator \(a2b\), which needs multiples of 4. Use --size 28 or --size 32.",
+        ),
+        ("data.size=8", r"for the discriminator a. Use --size 12 or more, or --set method.discriminator.layers=1."),
     ],
 )
 def test_crops_that_no_network_can_take_are_refused(tiny, tmp_path: Path, setting: str, line: str):

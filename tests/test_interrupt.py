@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import threading
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from i2i.interrupt import Interrupt
+from i2i.interrupt import Interrupt, imports_end_by
 
 NOTED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -75,3 +78,32 @@ def test_outside_the_main_thread_signals_are_left_alone() -> None:
     thread.join()
     assert inside == [(before, None, False)]
     assert handlers() == before
+
+
+class Ended(Exception):
+    """Stands for the end of the process."""
+
+
+def end() -> NoReturn:
+    raise Ended
+
+
+def test_a_sigint_in_an_import_ends_and_elsewhere_interrupts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "interrupted.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = handlers()
+    with imports_end_by(end):
+        with pytest.raises(Ended):
+            importlib.import_module("interrupted")
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert handlers() == before
+
+
+def test_a_sigint_that_the_caller_ignores_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with imports_end_by(end):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -167,11 +167,32 @@ def test_classes_that_are_too_many_are_told_before_the_first_step(tiny, maps: Pa
     assert not (tmp_path / "run").exists()
 
 
-def test_crops_that_the_network_cannot_halve_are_told_before_a_picture_is_read(tiny, tmp_path: Path):
+NOT_FIT = "crops of {} px do not fit the generator (a2b), which needs multiples of {}."
+
+
+@pytest.mark.parametrize(
+    ("size", "downs", "told"),
+    [
+        (48, 5, f"{NOT_FIT.format(48, 32)} Use --size 32 or --size 64."),
+        (96, 6, f"{NOT_FIT.format(96, 64)} Use --size 64 or --size 128, or --set method.generator.downs=5."),
+        (
+            64,
+            8,
+            "crops of 64 px are too small for the generator (a2b). "
+            "Use --size 256 or more, or --set method.generator.downs=6.",
+        ),
+    ],
+)
+def test_crops_that_the_network_cannot_halve_are_told_before_a_picture_is_read(
+    tiny, tmp_path: Path, size: int, downs: int, told: str
+):
+    given = (f"data.size={size}", f"data.load={size}")
     with pytest.raises(ConfigError) as caught:
-        api.train(tiny("data.size=48", "data.load=48"), tmp_path / "run", progress="none")
-    told = "data.size: crops of 48 px do not fit a2b, which needs multiples of 32. Use --size 32 or --size 64."
-    assert str(caught.value) == told
+        api.train(tiny(*given, f"method.generator.downs={downs}"), tmp_path / "run", progress="none")
+    assert str(caught.value) == f"data.size: {told}"
+    if "downs=" in told:
+        fitting = told.rstrip(".").rpartition(" ")[2]
+        assert api.train(tiny(*given, fitting, "train.steps=1"), tmp_path / "run", progress="none")
 
 
 # Commands

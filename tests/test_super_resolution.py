@@ -185,12 +185,13 @@ def test_without_features_nothing_begins_and_both_ways_are_named(tiny, tmp_path:
     [
         (
             ["method.generator.kind=rrdb", "data.size=18"],
-            "data.size: crops of 18 px do not fit up, which needs multiples of 4. Use --size 16 or --size 20.",
+            "data.size: crops of 18 px do not fit the generator (up), which needs multiples of 4. "
+            "Use --size 16 or --size 20.",
         ),
         (
             ["method.discriminator.kind=patchgan", "method.discriminator.layers=3"],
-            "data.size: crops of 16 px are too small for discriminator. Use --size 24 or more, or a network with fewer "
-            "layers.",
+            "data.size: crops of 16 px are too small for the discriminator. Use --size 24 or more, or "
+            "--set method.discriminator.layers=2.",
         ),
     ],
 )
@@ -284,4 +285,4 @@ def test_photos_are_checked_for_the_method_that_is_named(pond: Path, capsys: pyt
     assert main(["data", "check", str(pond), "--method", "srgan"]) == 10
     assert "smaller than the crop of 128: 12 in" in capsys.readouterr().out
     assert main(["data", "check", str(pond), "--method", "srgan", "--a", "x"]) == 2
-    assert capsys.readouterr().err == "i2i: --a and --b are for unpaired training. Give DATA.\n"
+    assert capsys.readouterr().err == "i2i: --a and --b name two domains, and srgan has one. Give DATA.\n"

@@ -16,7 +16,7 @@ import click
 from i2i.cli.console import Console, pass_console
 from i2i.cli.options import json_option, quiet_option, verbose_option
 from i2i.errors import UsageError, printable
-from i2i.inference.export_names import SUFFIXES, check_output
+from i2i.inference.export_names import SUFFIXES, check_output, check_task
 
 
 @click.command()
@@ -53,7 +53,9 @@ def export(
     from i2i.models.shipped import resolve
 
     source = resolve(model)
-    chosen = choose_direction(read_info(source), direction)
+    info = read_info(source)
+    check_task(info, model)
+    chosen = choose_direction(info, direction)
     output = output or Path(f"{_name(model, source)}-{chosen}{SUFFIXES[to][0]}")
     check_output(output, to, overwrite)
     if not output.parent.is_dir():

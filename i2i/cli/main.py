@@ -8,6 +8,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from typing import NoReturn
 
@@ -19,17 +20,21 @@ from i2i.cli.console import Console, forget_stdout
 from i2i.cli.lazy import LazyGroup
 from i2i.cli.libraries import kept_quiet
 from i2i.errors import I2IError, printable
+from i2i.interrupt import imports_end_by
 
 WELCOME = """\
 i2i turns pictures into other pictures, with models that you can train on your own.
 
   i2i demo                                   see it work: offline, in minutes
   i2i upscale photos/ -o big/                enlarge a folder of photos
+  i2i inpaint a.jpg --mask m.png -o b.jpg    repair what is white in a mask
   i2i train cyclegan photos/ -o runs/mine    learn from two folders of pictures
   i2i translate runs/mine in/ -o out/        translate a folder with the result
 
 Commands: {commands}
 Help:     i2i COMMAND --help"""
+
+INTERRUPTED, STOPPED = 130, "stopped."
 
 # name -> (module:command, one line of help)
 COMMANDS = {
@@ -37,8 +42,9 @@ COMMANDS = {
     "train": ("i2i.cli.train:train", "Train a model of your own from folders of pictures."),
     "resume": ("i2i.cli.resume:resume", "Go on with a training exactly where it stopped."),
     "upscale": ("i2i.cli.upscale:upscale", "Enlarge photos, with models that come along."),
+    "inpaint": ("i2i.cli.inpaint:inpaint", "Repair photos: scratches, text, things that should not be there."),
     "translate": ("i2i.cli.translate:translate", "Translate pictures with a model."),
-    "evaluate": ("i2i.cli.evaluate:evaluate", "Measure enlarged pictures against true ones: PSNR, SSIM, LPIPS."),
+    "evaluate": ("i2i.cli.evaluate:evaluate", "Measure enlarged or repaired pictures against true ones."),
     "data": ("i2i.cli.data:data", "Fetch and check folders of training pictures."),
     "models": ("i2i.cli.models:models", "List, describe, verify and import models."),
     "export": ("i2i.cli.export:export", "Write a model as ONNX or OpenVINO IR, compared with its source."),
@@ -101,7 +107,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _told(arguments: Sequence[str], console: Console) -> int:
     try:
-        with kept_quiet(console):
+        with kept_quiet(console), imports_end_by(partial(_stop, console)):
             code = _call(list(arguments), console)
         sys.stdout.flush()
         return code
@@ -116,16 +122,24 @@ def _told(arguments: Sequence[str], console: Console) -> int:
     except click.ClickException as error:
         console.error(_usage_line(error))
         return error.exit_code
-    except KeyboardInterrupt as stop:  # the second signal says which one it was
-        return stop.args[0] if stop.args else 130
+    except KeyboardInterrupt as stop:
+        if stop.args:  # the second signal, which says which one it was; the first one was told
+            return stop.args[0]
+        console.error(STOPPED)
+        return INTERRUPTED
     except click.Abort:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         forget_stdout()
         return 141
     except Exception as error:
         console.error(_bug_line(error))
         return 1
+
+
+def _stop(console: Console) -> NoReturn:
+    console.error(STOPPED)
+    os._exit(INTERRUPTED)
 
 
 def _call(arguments: list[str], console: Console) -> int:

@@ -34,7 +34,7 @@ def list_models(console: Console) -> None:
         return
     for name, path, info in found:
         size = f"{path.stat().st_size / 1e6:.1f} MB"
-        ways = f"x{_scale(info)}" if info.task == "upscale" else " ".join(info.directions)
+        ways = {"upscale": f"x{_scale(info)}", "inpaint": "holes"}.get(info.task, " ".join(info.directions))
         console.result(f"{name}   {info.task}   {ways}   {size}   {info.card.description}")
     if not found:
         console.note("No models come with this installation.")
@@ -102,8 +102,8 @@ def import_model(console: Console, file: Path, file_b2a: Path | None, output: Pa
     """Make a model of weights made elsewhere: .pth or .safetensors.
 
     Upscalers: Compact, RRDB (ESRGAN), SRResNet, MSRResNet. CycleGAN: ResNet generators; pix2pix: U-Net generators;
-    with FILE_B2A, of both directions. Nothing in the files is run, and a process of its own reads what is no
-    .safetensors.
+    with FILE_B2A, of both directions. Inpainting: DeepFillv2. Nothing in the files is run, and a process of its own
+    reads what is no .safetensors.
     """
     files = _files(file, file_b2a, direction)
     _check_output(output)

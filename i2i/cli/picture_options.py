@@ -65,7 +65,7 @@ def _check_device(_: click.Context, __: click.Parameter, device: str) -> str:
     return device
 
 
-OPTIONS = [
+FILES = [
     click.argument("inputs", metavar="INPUT...", nargs=-1, required=True),
     click.option(
         "-o",
@@ -136,6 +136,9 @@ OPTIONS = [
         help="Refuse larger pictures before they are decoded.",
     ),
     click.option("--allow-truncated", is_flag=True, help="Take what cut files still have."),
+]
+# of networks that take a picture as a whole or in blocks
+BLOCKS = [
     click.option(
         "--tile",
         type=Tile(),
@@ -156,6 +159,8 @@ OPTIONS = [
         metavar="PX",
         help="Show the network larger pictures shrunk to this side; results keep their size.",
     ),
+]
+PRECISION = [
     click.option(
         "--precision",
         type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
@@ -164,6 +169,8 @@ OPTIONS = [
         help="What the network computes in; auto is fp32. The others are quicker where the device has them, and "
         "differ by some levels.",
     ),
+]
+RUNTIME = [
     click.option(
         "--runtime",
         type=click.Choice(["auto", "torch", "onnxruntime"]),
@@ -171,6 +178,8 @@ OPTIONS = [
         show_default=True,
         help="What computes on a CPU; auto tries onnxruntime for 32 pictures or more, where it is installed.",
     ),
+]
+WORK = [
     click.option("--shard", type=Shard(), metavar="I/N", default="1/1", help="Part I of N, for several machines."),
     click.option(
         "--jobs", type=click.IntRange(1, 64), help="Threads that read, and that write.  [default: auto; 1 on a CPU]"
@@ -194,7 +203,17 @@ OPTIONS = [
 
 
 def picture_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """All of them, in the order of the list."""
-    for option in reversed(OPTIONS):
+    """All of them, for a network that takes pictures as a whole or in blocks."""
+    return _with(command, [*FILES, *BLOCKS, *PRECISION, *RUNTIME, *WORK])
+
+
+def hole_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Those for a network that sees holes with their neighbourhood."""
+    return _with(command, [*FILES, *PRECISION, *WORK])
+
+
+def _with(command: Callable[..., Any], options: list[Callable[..., Any]]) -> Callable[..., Any]:
+    """The command with options in the order of the list."""
+    for option in reversed(options):
         command = option(command)
     return command

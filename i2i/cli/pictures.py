@@ -17,6 +17,7 @@ from i2i.interrupt import Interrupt
 if TYPE_CHECKING:
     from i2i.inference.batch import Options
     from i2i.inference.forecast import Forecast
+    from i2i.inference.inpainter import Inpainter
     from i2i.inference.inputs import Selection
     from i2i.inference.outcome import Outcome, Summary
     from i2i.inference.plan import Plan
@@ -27,15 +28,18 @@ SHOWN_FAILURES = 20
 
 
 class PictureRun:
-    """One call of a picture command: its plan, made before torch is loaded, and everything that follows."""
+    """One call of a picture command: its plan, made before torch is loaded, and everything that follows.
 
-    def __init__(self, console: Console, verb: str, asked: dict[str, Any]) -> None:
+    `masks` is a mask file or a folder of them.
+    """
+
+    def __init__(self, console: Console, verb: str, asked: dict[str, Any], masks: Path | None = None) -> None:
         from i2i.images.limits import Limits
         from i2i.inference.batch import Options, plan_files
         from i2i.inference.inputs import Selection
 
         keep_memory()  # before torch is loaded
-        self.console, self.verb, self.asked = console, verb, asked
+        self.console, self.verb, self.asked, self.masks = console, verb, asked, masks
         self.output: Path = asked["output"]
         self.options: Options = Options(
             format=FORMATS[asked["format"]],
@@ -65,9 +69,9 @@ class PictureRun:
         from i2i.inference.ways import Running
 
         names = ("tile", "overlap", "precision", "max_side", "runtime")
-        return Running(**{name: self.asked[name] for name in names})
+        return Running(**{name: self.asked[name] for name in names if name in self.asked})
 
-    def go(self, translator: Translator, introduction: str) -> int:
+    def go(self, translator: Translator | Inpainter, introduction: str) -> int:
         """Translate everything and tell it; the exit code."""
         if self.asked["threads"]:
             import torch
@@ -87,12 +91,15 @@ class PictureRun:
         self._conclude(summary, stopped or summary.exit_code)
         if stopped:
             hint = f"Go on: {self.console.command}"
-            raise StoppedError("stopped; what was begun is finished.", hint=hint, exit_code=stopped)
+            done = "written" if self.verb == "inpaint" else "begun"  # holes are painted piece by piece
+            raise StoppedError(f"stopped; what was {done} is finished.", hint=hint, exit_code=stopped)
         return summary.exit_code
 
     def _planned(self) -> Plan:
         inputs = list(self.asked["inputs"])
-        return self._plan_files(inputs, self.output, self.options, self.selection, may_be_empty=self.asked["watch"])
+        return self._plan_files(
+            inputs, self.output, self.options, self.selection, masks=self.masks, may_be_empty=self.asked["watch"]
+        )
 
     def _refuse_nonsense(self) -> None:
         to_stdout = str(self.output) == "-"
@@ -107,8 +114,9 @@ class PictureRun:
         if self.asked["dry_run"] and "-" in self.asked["inputs"]:
             raise UsageError("--dry-run cannot look at standard input.", hint="Leave it out.")
 
-    def _translate(self, translator: Translator, interrupt: Interrupt) -> Summary:
+    def _translate(self, translator: Translator | Inpainter, interrupt: Interrupt) -> Summary:
         from i2i.inference.batch import beside, decoder, translate_files
+        from i2i.inference.inpainter import Inpainter
         from i2i.inference.watch import Watch
 
         progress = BatchProgress(self.verb, len(self.plan.jobs), self.console.progress, translator.place)
@@ -132,6 +140,8 @@ class PictureRun:
                 self.console.note(printable(problem))
 
         translator.tell = note
+        if isinstance(translator, Inpainter):
+            translator.stop = interrupt.end_asked
         watch = Watch(self.plan, self._planned, interrupt.end_asked, note)
         try:
             return translate_files(
@@ -147,7 +157,7 @@ class PictureRun:
         finally:
             progress.close()
 
-    def _forecast(self, translator: Translator) -> int:
+    def _forecast(self, translator: Translator | Inpainter) -> int:
         from i2i.inference.batch import decoder
         from i2i.inference.forecast import forecast
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from i2i.cli.console import Console, pass_console
+from i2i.cli.next_steps import next_steps
 from i2i.cli.options import (
     given_settings,
     progress_option,
@@ -52,11 +53,12 @@ def resume(context: click.Context, console: Console, /, run: str, assignments: t
     if not settings.is_file():
         raise UsageError("is no run of i2i: it has no config.toml.", where=run)
     overrides = stack([environment_layer(os.environ), assignment_layer(assignments), given_settings(context)])
-    load(settings, overrides)  # a wrong setting is told before torch is loaded
+    method = load(settings, overrides).config.method.kind  # a wrong setting is told before torch is loaded
 
     from i2i import api
 
     api.resume(Path(run), {key: placed.value for key, placed in overrides.items()}, progress=console.progress)
+    console.note(next_steps(method, Path(run)))
     console.result(printable(run))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import click
 from i2i import __version__
 from i2i.cli.console import Console, pass_console
 from i2i.cli.lazy import LazyGroup
+from i2i.cli.next_steps import next_steps
 from i2i.cli.options import (
     given_settings,
     progress_option,
@@ -21,6 +21,7 @@ from i2i.cli.options import (
     setting_options,
     verbose_option,
 )
+from i2i.cli.training_pictures import refuse_data_beside_domains
 from i2i.config.methods import METHODS, run_class
 from i2i.errors import UsageError, printable
 
@@ -102,6 +103,7 @@ def _train(method: str, context: click.Context, console: Console) -> None:
     if asked["print_config"]:
         console.result(annotate(resolved.config, resolved.origins, f"i2i {__version__}\n{console.command}"))
         return
+    refuse_data_beside_domains(resolved)
     folder = _folder_of_pictures(resolved)
     run = Path(asked["output"]) if asked["output"] else _next_run(method, folder)
     RunFolder(run).refuse_unless_free(overwrite=asked["overwrite"])
@@ -120,7 +122,7 @@ def _train(method: str, context: click.Context, console: Console) -> None:
         progress=console.progress,
         overwrite=asked["overwrite"],
     )
-    console.note(_next_steps(method, run))
+    console.note(next_steps(method, run))
     console.result(printable(str(run)))
 
 
@@ -151,6 +153,11 @@ def _folder_of_pictures(resolved: Resolved) -> str:
             raise UsageError(f"there is no list {place[1:]}.", where=resolved.origins[f"data.{name}"])
         if has_lists and name == "path" and Path(place).suffix.lower() == ".csv" and Path(place).is_file():
             continue
+        if not is_list and Path(place).is_file():
+            from i2i.data.layouts import instead_of_file
+
+            what = f"{place} is a file, not a folder of training pictures."
+            raise UsageError(what, where=resolved.origins[f"data.{name}"], hint=instead_of_file(Path(place)))
         if not is_list and not Path(place).is_dir():
             raise UsageError(f"there is no folder {place}.", where=resolved.origins[f"data.{name}"])
     return data.get("path") or data["a"].removeprefix("@")
@@ -167,10 +174,3 @@ def _next_run(method: str, folder: str) -> Path:
     name = data.stem if data.is_file() else data.name
     runs = (Path("runs", f"{method}-{name}-{number}") for number in count(1))
     return next(run for run in runs if not run.exists())
-
-
-def _next_steps(method: str, run: Path) -> str:
-    model = printable(shlex.quote(str(run)))
-    task = METHODS[method].task
-    use = f"upscale FOLDER -o OUT --model {model}" if task == "upscale" else f"translate {model} FOLDER -o OUT"
-    return f"Done. Next:\n  i2i {use}\n  i2i models info {model}\n  i2i resume {model} --steps MORE"

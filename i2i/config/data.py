@@ -7,6 +7,7 @@ from typing import Literal, Self, get_args
 from pydantic import model_validator
 
 from i2i.config.base import Settings, TextOrNumber, setting
+from i2i.config.masks import MaskConfig
 
 Derivation = Literal["colorize", "edges", "degrade"]
 PairLayout = Literal["folders", "side-by-side", "csv", Derivation]
@@ -94,5 +95,15 @@ class PhotosConfig(DataConfig):
     candidates: int = setting(
         1, "places drawn for each crop, of which the one with most detail is taken; 1: any place", ge=1, le=64
     )
+    zoom: float = setting(
+        1.0, "crops are cut up to this many times as large, at random, and shrunk; 1: all at full resolution", ge=1
+    )
     turn: bool = setting(True, "turn crops by quarters and mirror them: each of the eight positions equally often")
     cache: int = setting(1024, "megabytes of decoded photos that a loader process keeps", ge=16)
+
+
+class MaskedConfig(PhotosConfig):
+    """One folder of photos, whose crops get holes."""
+
+    size: int = setting(256, "side of the square training crops in pixels", option="--size", ge=16)
+    masks: MaskConfig = setting(MaskConfig(), "holes in the crops")

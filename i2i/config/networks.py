@@ -77,6 +77,9 @@ class UNetConfig(NetworkConfig):
     dropout_at: Literal["paper", "pytorch"] = setting(
         "paper", "levels with dropout: the innermost three, or as in the authors' PyTorch code"
     )
+    keep_luma: bool = setting(
+        False, "the result keeps the brightness of its gray input, and the network makes the colours alone"
+    )
     labels: int = setting(0, LABELS, ge=0, le=256)
 
     @model_validator(mode="after")
@@ -128,6 +131,52 @@ class SPANConfig(NetworkConfig):
     init: Init = setting("kaiming", "distribution of the initial weights")
 
 
+class GatedConfig(NetworkConfig):
+    """Gated convolutions from coarse to fine with contextual attention (Yu et al. 2019, DeepFillv2), for inpainting.
+
+    Its input has four channels: a picture, black where its mask is 1, and that mask.
+    """
+
+    kind: Literal["gated"] = setting("gated", "which generator")
+    filters: int = setting(
+        48, "channels at half the size; half of them at the whole, twice at a quarter; 48 is published", ge=4
+    )
+    coarse: bool = setting(True, "a stage before the fine one, which then has the holes filled roughly")
+    attention: bool = setting(True, "a branch of the fine stage that copies patches from what is known")
+    fuse: bool = setting(
+        True, "let attention prefer neighbouring patches for neighbouring places; no effect without attention"
+    )
+    padding: Literal["same", "tf"] = setting(
+        "same", "zero padding: same at both sides, or as in the authors' TensorFlow release, whose weights need it"
+    )
+    fill: Literal["none", "smooth"] = setting(
+        "none", "what the network starts from in a hole: nothing (published), or a smooth fill to which it adds"
+    )
+    init: Init = setting("kaiming", "distribution of the initial convolution weights")
+    init_gain: float = setting(1.0, "deviation (normal) or gain (xavier, orthogonal) of the initial weights", gt=0)
+
+    @model_validator(mode="after")
+    def _widths_are_whole(self) -> GatedConfig:
+        if self.filters % 4:
+            raise ValueError(f"filters is a multiple of 4: set filters={self.filters // 4 * 4}")
+        return self
+
+    @property
+    def input_channels(self) -> int:
+        """Of the picture and its mask."""
+        return 4
+
+    @property
+    def output_channels(self) -> int:
+        """Of the picture."""
+        return 3
+
+    @property
+    def scale(self) -> int:
+        """Output pixels for each input pixel across."""
+        return 1
+
+
 class PatchGANConfig(NetworkConfig):
     """Discriminator that judges overlapping patches (Isola et al. 2017)."""
 
@@ -175,18 +224,35 @@ class UNetDiscriminatorConfig(NetworkConfig):
     filters: int = setting(64, "channels after the first convolution", ge=1)
 
 
+class SpectralPatchGANConfig(NetworkConfig):
+    """Spectral-norm discriminator with many logits for each patch (Yu et al. 2019, SN-PatchGAN)."""
+
+    kind: Literal["patchgan-sn"] = setting("patchgan-sn", "which discriminator")
+    input_channels: int = setting(4, "channels of the judged picture and its mask", ge=1)
+    filters: int = setting(64, "channels after the first convolution", ge=1)
+    layers: int = setting(6, "convolutions with stride 2; 6 is published, for crops of 256 px", ge=1, le=8)
+
+
 Generator = ResNetConfig
 PairedGenerator = Annotated[UNetConfig | ResNetConfig, Field(discriminator="kind")]
 Upscaler = Annotated[CompactConfig | SPANConfig | SRResNetConfig | RRDBConfig, Field(discriminator="kind")]
-GeneratorConfig = ResNetConfig | CompactConfig | UNetConfig | SRResNetConfig | RRDBConfig | SPANConfig
-GENERATORS = (ResNetConfig, CompactConfig, UNetConfig, SRResNetConfig, RRDBConfig, SPANConfig)
+GeneratorConfig = ResNetConfig | CompactConfig | UNetConfig | SRResNetConfig | RRDBConfig | SPANConfig | GatedConfig
+GENERATORS = (ResNetConfig, CompactConfig, UNetConfig, SRResNetConfig, RRDBConfig, SPANConfig, GatedConfig)
 TRANSLATORS = (ResNetConfig, UNetConfig)  # of pictures of one size, and of label maps
 Discriminator = Annotated[PatchGANConfig | PixelConfig, Field(discriminator="kind")]
 PairedDiscriminator = Annotated[PatchGANConfig | PixelConfig | MultiScaleConfig, Field(discriminator="kind")]
 UpscalingDiscriminator = Annotated[
     UNetDiscriminatorConfig | SRGANDiscriminatorConfig | PatchGANConfig, Field(discriminator="kind")
 ]
+InpaintingDiscriminator = Annotated[
+    SpectralPatchGANConfig | PatchGANConfig | MultiScaleConfig, Field(discriminator="kind")
+]
 DiscriminatorConfig = (
-    PatchGANConfig | PixelConfig | MultiScaleConfig | SRGANDiscriminatorConfig | UNetDiscriminatorConfig
+    PatchGANConfig
+    | PixelConfig
+    | MultiScaleConfig
+    | SRGANDiscriminatorConfig
+    | UNetDiscriminatorConfig
+    | SpectralPatchGANConfig
 )
 Network = Annotated[GeneratorConfig | DiscriminatorConfig, Field(discriminator="kind")]

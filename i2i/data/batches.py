@@ -16,6 +16,13 @@ class Photos(NamedTuple):
     real: Tensor  # (N, 3, H, W)
 
 
+class Masked(NamedTuple):
+    """Crops of photos, and what of each is to be painted."""
+
+    real: Tensor  # (N, 3, H, W)
+    mask: Tensor  # (N, 1, H, W) bool, true in the hole
+
+
 class Paired(NamedTuple):
     """An input and the target that belongs to it, whichever of the data's domains they are."""
 

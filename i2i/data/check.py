@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from statistics import median_low
 from typing import Any, Protocol
 
-from i2i.config.data import PairedConfig, PhotosConfig, UnpairedConfig
-from i2i.data.layouts import Domain, Domains, Role, find_photos, find_role, find_training, find_validation_photos
+from i2i.config.data import MaskedConfig, PairedConfig, PhotosConfig, UnpairedConfig
+from i2i.data.layouts import (
+    Domain,
+    Domains,
+    Role,
+    counted,
+    find_photos,
+    find_role,
+    find_training,
+    find_validation_photos,
+    kept_apart,
+)
+from i2i.data.mask_folder import find_masks, scan_masks
 from i2i.data.paired_layouts import FoundPairs, find_role_pairs, find_training_pairs
 from i2i.data.paired_scan import Side, UsablePairs, duplicate_pairs, refuse_none, usable_pairs
-from i2i.data.scan import Progress, Scan, ScannedPicture, duplicate_groups, scan_all, shared_contents
+from i2i.data.scan import MISSING, Progress, Scan, ScannedPicture, duplicate_groups, scan_all, shared_contents
 from i2i.errors import DataError
+
+SCALED_UP, MIRRORED = "they are scaled up", "they are continued by the mirror image"  # small pictures, in a training
 
 
 @dataclass(frozen=True)
@@ -52,10 +65,17 @@ class Findings(Protocol):
 
 @dataclass(frozen=True)
 class Check:
-    """All that was found. `size` is the side of the crops."""
+    """All that was found. `size` is the side of the crops, `grown` how a training makes them of smaller pictures.
+
+    `passed_over` are folders that the training leaves out by their names, and that were not read; `masks` is the folder
+    of masks where it has one.
+    """
 
     folders: tuple[CheckedFolder, ...]
     size: int
+    grown: str = SCALED_UP
+    passed_over: tuple[str, ...] = ()
+    masks: CheckedFolder | None = None
 
     @property
     def has_problems(self) -> bool:
@@ -64,22 +84,24 @@ class Check:
 
     def lines(self) -> Iterator[str]:
         """A line for each folder, then one for each problem."""
-        yield from _folder_lines(self.folders)
+        yield from _folder_lines(self._all())
+        yield from _passed_over_lines(self.passed_over)
         yield from _problem_lines(self.problems())
 
     def problems(self) -> Iterator[str]:
         """Unreadable files, then small pictures, then duplicates in a folder and between folders: a line each."""
-        yield from _unreadable_lines(self.folders)
+        yield from _unreadable_lines(self._all())
         for folder in self.folders:
             if small := folder.smaller_than(self.size):
-                shown = folder.domain.shown(small[0])
-                yield f"smaller than the crop of {self.size}: {len(small)} in {folder.name}, such as {shown}"
+                such = f"{len(small)} in {folder.name}, such as {folder.domain.shown(small[0])}"
+                yield _small_line(self.size, self.grown, such)
         for folder in self.folders:
             for names in duplicate_groups(folder.scan):
-                yield f"duplicates: {', '.join(folder.domain.shown(name) for name in names)}"
+                kind = "duplicates" if len(set(names)) > 1 else "named again"
+                yield f"{kind}: {_together(map(folder.domain.shown, names))}"
         for one, other in self._pairs():
             for name, twin in shared_contents(one.scan, other.scan):
-                yield f"in both folders: {one.domain.shown(name)}, {other.domain.shown(twin)}"
+                yield f"in both folders: {_together([one.domain.shown(name), other.domain.shown(twin)])}"
 
     def to_json(self) -> dict[str, Any]:
         """One document with everything."""
@@ -92,8 +114,13 @@ class Check:
                 for one, other in self._pairs()
                 for name, twin in shared_contents(one.scan, other.scan)
             ],
+            "passed_over": list(self.passed_over),
             "problems": list(self.problems()),
+            **({"masks": _masks_document(self.masks)} if self.masks else {}),
         }
+
+    def _all(self) -> tuple[CheckedFolder, ...]:
+        return (*self.folders, self.masks) if self.masks else self.folders
 
     def _pairs(self) -> Iterator[tuple[CheckedFolder, CheckedFolder]]:
         for number, one in enumerate(self.folders):
@@ -103,10 +130,14 @@ class Check:
 
 @dataclass(frozen=True)
 class PairedCheck:
-    """All that was found of pairs, by role: training, and where there are such, validation and test."""
+    """All that was found of pairs, by role: training, and where there are such, validation and test.
+
+    `passed_over` are folders that belong to none of them by their names, and that were not read.
+    """
 
     roles: dict[Role, UsablePairs]
     size: int
+    passed_over: tuple[str, ...] = ()
 
     @property
     def folders(self) -> tuple[CheckedFolder, ...]:
@@ -128,6 +159,7 @@ class PairedCheck:
         for role, usable in self.roles.items():
             layout = usable.found.layout
             yield f"{role}: {len(usable.pairs)} pair{'' if len(usable.pairs) == 1 else 's'} ({layout})"
+        yield from _passed_over_lines(self.passed_over)
         yield from _problem_lines(self.problems())
 
     def problems(self) -> Iterator[str]:
@@ -137,14 +169,13 @@ class PairedCheck:
             yield from (f"{why}: {what}" for why, what in usable.left_out)
         for role, usable in self.roles.items():
             if small := [pair for pair in usable.pairs if pair.smaller.short_side < self.size]:
-                shown = usable.shown(small[0])
-                yield f"smaller than the crop of {self.size}: {len(small)} of {role}, such as {shown}"
+                yield _small_line(self.size, SCALED_UP, f"{len(small)} of {role}, such as {usable.shown(small[0])}")
         for usable in self.roles.values():
             for group in duplicate_pairs(usable):
-                yield f"duplicate pairs: {', '.join(map(usable.shown, group))}"
+                yield f"duplicate pairs: {_together(map(usable.shown, group))}"
         for one, other in combinations(self.roles, 2):
             for pair, twin in self._shared(one, other):
-                yield f"in {one} and {other}: {pair}, {twin}"
+                yield f"in {one} and {other}: {_together([pair, twin])}"
 
     def to_json(self) -> dict[str, Any]:
         """One document with everything."""
@@ -160,6 +191,7 @@ class PairedCheck:
                 }
                 for role, usable in self.roles.items()
             },
+            "passed_over": list(self.passed_over),
             "problems": list(self.problems()),
         }
 
@@ -197,18 +229,45 @@ def check_paired(
     roles = {role: usable_pairs(pairs, [next(scans) for _ in pairs.domains]) for role, pairs in found.items()}
     if labels:
         roles = {role: usable.without_bad_labels(labels, side) for role, usable in roles.items()}
-    refuse_none(roles["train"])
-    return PairedCheck(roles, config.size)
+    refuse_none(roles["train"], side)
+    read = {domain.root for pairs in found.values() for domain in pairs.domains}
+    searched = () if found["train"].written or config.a else found["train"].domains  # by the names of folders
+    return PairedCheck(roles, config.size, _passed_over(searched, read))
 
 
 def check_photos(config: PhotosConfig, progress: Progress | None = None) -> Check:
-    """Look at the photos of a folder and at those for validation beside them. Raises DataError."""
+    """Look at the photos of a folder, at those for validation beside them and at any masks. Raises DataError."""
     if config.path is None:
         raise DataError("no training photos were named.", hint="Give a folder.")
     path = Path(config.path)
-    domains = [domain for domain in (find_photos(path), find_validation_photos(path)) if domain]
+    masks = find_masks(config) if isinstance(config, MaskedConfig) else None
+    photos = find_photos(path)
+    domains = [domain for domain in (photos, find_validation_photos(path)) if domain]
     scans = scan_all([(domain, None) for domain in domains], progress)
-    return Check(tuple(map(CheckedFolder, domains, scans)), config.size)
+    passed_over = _passed_over([photos], {domain.root for domain in domains})
+    folders = tuple(map(CheckedFolder, domains, scans))
+    checked = CheckedFolder(masks, scan_masks(masks, progress=progress), f"masks of {masks.label}") if masks else None
+    return Check(folders, config.size, MIRRORED, passed_over, checked)
+
+
+def _passed_over(domains: Iterable[Domain], read: Container[Path]) -> tuple[str, ...]:
+    """Folders among the training pictures that are not trained on, nor in the other roles that were `read`."""
+    apart = [found for domain in domains for found in kept_apart(domain)]
+    return tuple(f"{folder} ({counted(count)})" for folder, count in apart if folder not in read)
+
+
+def _passed_over_lines(passed_over: Sequence[str]) -> Iterator[str]:
+    if passed_over:
+        yield f"passed over, by their names: {', '.join(passed_over)}"
+
+
+def _small_line(size: int, grown: str, such: str) -> str:
+    return f"smaller than the crop of {size}: {such}; {grown}: use larger pictures or a smaller --size"
+
+
+def _together(names: Iterable[str]) -> str:
+    """What is the same: a name that stands for all is told once."""
+    return ", ".join(dict.fromkeys(names))
 
 
 def _folder_lines(folders: Iterable[CheckedFolder]) -> Iterator[str]:
@@ -226,7 +285,13 @@ def _problem_lines(problems: Iterable[str]) -> Iterator[str]:
 def _unreadable_lines(folders: Iterable[CheckedFolder]) -> Iterator[str]:
     for folder in folders:
         for file in folder.scan.unreadable:
-            yield f"unreadable: {folder.domain.shown(file.name)}: {file.reason}"
+            shown = folder.domain.shown(file.name)
+            if file.reason != MISSING:
+                yield f"unreadable: {shown}: {file.reason}"
+            elif Path(file.name).is_absolute():
+                yield f"missing: {shown}: {file.reason}"
+            else:
+                yield f"missing: {shown}: there is no such file in {folder.domain.root}."
 
 
 def _described(scan: Scan) -> str:
@@ -259,6 +324,12 @@ def _document(folder: CheckedFolder, size: int) -> dict[str, Any]:
         "duplicates": duplicate_groups(scan),
         "unreadable": {file.name: file.reason for file in scan.unreadable},
     }
+
+
+def _masks_document(masks: CheckedFolder) -> dict[str, Any]:
+    scan = masks.scan
+    unusable = {file.name: file.reason for file in scan.unreadable}
+    return {"folder": masks.domain.label, "masks": len(scan.pictures), "unreadable": unusable}
 
 
 def _sizes(scan: Scan) -> tuple[str, str, str]:

@@ -144,11 +144,21 @@ def folders_in(path: Path) -> list[Path]:
     if not path.exists():
         raise DataError("no such folder.", where=path)
     if not path.is_dir():
-        raise DataError("is a file, not a folder of training pictures.", where=path)
+        raise DataError("is a file, not a folder of training pictures.", where=path, hint=instead_of_file(path))
     try:
         return sorted(entry for entry in path.iterdir() if entry.is_dir() and not _hidden(entry.name))
     except OSError as error:
         raise DataError(f"cannot be listed: {error.strerror or error}.", where=path) from error
+
+
+def instead_of_file(path: Path) -> str:
+    """What to give where a folder is wanted and this file was given."""
+    match path.suffix.lower():
+        case ".csv":
+            return "A CSV of pairs is for pix2pix, with --pairs csv."
+        case ".txt":
+            return f"A list of files begins with @: --a @{path}"
+    return "Name the folder that it lies in."
 
 
 def lookup(folders: dict[str, list[Path]], name: str) -> Path | None:
@@ -207,6 +217,17 @@ def is_kept_apart(name: str) -> bool:
     """Whether a picture, by its name in the training folder, lies in a folder of another role: val, or test..."""
     folder, _, inside = name.lower().partition("/")
     return bool(inside) and (folder == "val" or folder.startswith("test"))
+
+
+def kept_apart(domain: Domain) -> list[tuple[Path, int]]:
+    """Folders, each with the number of its pictures, that lie among a domain's and are of another role by their names.
+
+    The pictures of such a folder may, or may not, be found in another role.
+    """
+    is_train = domain.root.name.lower() == "train" and domain.label != ""
+    among = domain.root.parent if is_train else domain.root
+    apart = [folder for folder in folders_in(among) if is_kept_apart(f"{folder.name}/inside")]
+    return [(folder, count) for folder in apart if (count := len(_picture_names(folder)))]
 
 
 def _label(parent: Path, folder: Path) -> str:

@@ -18,17 +18,18 @@ from typing import Any, Generic, Protocol, TypeVar
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from i2i.errors import DataError, I2IError, NoRoomError
-from i2i.images.picture import Pixels
 
 logger = logging.getLogger("i2i.data")
 MOST_WORKERS = 8
 FEWEST_CORES = 4  # with fewer, loader processes take their time from the arithmetic
 
 BatchT = TypeVar("BatchT", bound=tuple[Tensor, ...], covariant=True)
+ValueT = TypeVar("ValueT", bound=np.generic)
 
 
 class Samples(Protocol[BatchT]):
@@ -46,12 +47,12 @@ class Samples(Protocol[BatchT]):
 
     def __len__(self) -> int: ...
 
-    def sample(self, seed: int, epoch: int, position: int) -> tuple[Pixels, ...]:
+    def sample(self, seed: int, epoch: int, position: int) -> tuple[NDArray[Any], ...]:
         """One sample."""
 
 
 class Batches(Generic[BatchT]):
-    """Iterator of uint8 batches (N, C, H, W) on the CPU that never ends; samples that fill no batch are left out.
+    """Iterator of batches (N, C, H, W) on the CPU that never ends; samples that fill no batch are left out.
 
     `batch` samples make a batch, of which process `rank` of `world` gets its share; `taken` batches were used before.
     `workers` is the number of loader processes, None chooses. Raises DataError when a batch is larger than an epoch
@@ -139,7 +140,7 @@ class _Loaded:
     Arrays go through a pipe; tensors would go through /dev/shm, which containers keep small.
     """
 
-    pictures: tuple[Pixels, ...]  # each (N, C, H, W)
+    pictures: tuple[NDArray[Any], ...]  # each (N, C, H, W)
     failed: dict[Path, str]
 
 
@@ -210,6 +211,6 @@ def _context() -> BaseContext:
     return context
 
 
-def stacked(pictures: Sequence[Pixels]) -> Pixels:
+def stacked(pictures: Sequence[NDArray[ValueT]]) -> NDArray[ValueT]:
     """N pictures (H, W, C) as one contiguous (N, C, H, W)."""
     return np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2))

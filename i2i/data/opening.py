@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,7 +23,7 @@ from i2i.data.layouts import (
 )
 from i2i.data.loader import Samples
 from i2i.data.photos import Photo, PhotoCrops
-from i2i.data.scan import Progress, Scan, Scans, scan_all
+from i2i.data.scan import MISSING, PATHS_OF_LISTS, Progress, Scan, Scans, not_read, scan_all
 from i2i.data.unpaired import UnpairedPictures
 from i2i.errors import DataError
 
@@ -52,10 +53,11 @@ class OpenedData(Protocol):
 
 @dataclass(frozen=True)
 class PhotoScans(Scans):
-    """The scans of the photos and, where there is one, of the validation folder."""
+    """The scans of the photos and, where there are such, of the validation folder and of a folder of masks."""
 
     photos: Scan
     val: Scan | None = None
+    masks: Scan | None = None
 
 
 @dataclass(frozen=True)
@@ -198,10 +200,7 @@ def _photo_summary(part: _Part, scans: PhotoScans, val: Domain | None) -> str:
     parts = [f"{len(photos.pictures)} photos, {megapixels:.1f} megapixels, smallest {smallest.width}x{smallest.height}"]
     if photos.duplicates:
         parts.append(f"{photos.duplicates} duplicate{'s' if photos.duplicates > 1 else ''}")
-    unreadable = [part.domain.shown(file.name) for file in photos.unreadable]
-    unreadable += [part.val_domain.shown(file.name) for file in (scans.val.unreadable if scans.val else ())]
-    if unreadable:
-        parts.append(f"{len(unreadable)} unreadable ({some_of(unreadable)})")
+    parts += _lost([(part.domain, photos), (part.val_domain, scans.val)])
     held_out = len(part.val.pictures)
     parts.append(f"{held_out} for validation in {val.label}/" if val else f"{held_out or 'none'} held out")
     return ", ".join(parts)
@@ -244,6 +243,7 @@ def _check_readable(domain: Domain, found: Scan) -> None:
         raise DataError(
             f"none of {len(found.unreadable)} images can be read; the first, {first.name}: {first.reason}",
             where=domain.root,
+            hint=PATHS_OF_LISTS if first.reason == MISSING else None,
         )
 
 
@@ -270,15 +270,16 @@ def _summary(a: _Part, b: _Part, scans: UnpairedScans, val: Domains | None) -> s
     ]
     if doubles := scans.a.duplicates + scans.b.duplicates:
         parts.append(f"{doubles} duplicate{'s' if doubles > 1 else ''}")
-    if unreadable := _unreadable_names(a, b, scans):
-        parts.append(f"{len(unreadable)} unreadable ({some_of(unreadable)})")
+    found = (scans.a, scans.b, scans.val_a, scans.val_b)
+    parts += _lost(zip((a.domain, b.domain, a.val_domain, b.val_domain), found, strict=True))
     parts.append(_held_out(a, b, val))
     return ", ".join(parts)
 
 
-def _unreadable_names(a: _Part, b: _Part, scans: UnpairedScans) -> list[str]:
-    found = [(a.domain, scans.a), (b.domain, scans.b), (a.val_domain, scans.val_a), (b.val_domain, scans.val_b)]
-    return [domain.shown(file.name) for domain, result in found if result for file in result.unreadable]
+def _lost(scans: Iterable[tuple[Domain, Scan | None]]) -> list[str]:
+    """What could not be read, counted by reason."""
+    lost = not_read((domain, found) for domain, found in scans if found)
+    return [f"{len(names)} {reason} ({some_of(names)})" for reason, names in lost.items()]
 
 
 def _held_out(a: _Part, b: _Part, val: Domains | None) -> str:

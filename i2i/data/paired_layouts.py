@@ -8,14 +8,13 @@ from __future__ import annotations
 import csv
 import io
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from i2i.config.data import DERIVED, PairedConfig, PairLayout
 from i2i.data.layouts import (
-    EXPECTED,
     OWN_NAMES,
     Domain,
     Domains,
@@ -38,6 +37,9 @@ from i2i.images.limits import Limits
 
 Pairs = Literal["auto", PairLayout]
 HEADERS = (("a", "b"), ("input", "target"), ("source", "target"))
+FOLDERS = "trainA/ + trainB/, A/ + B/, train/A + train/B or A/train + B/train"
+TABLES = "pairs.csv or train.csv"
+MADE = f"{', '.join(DERIVED[:-1])} or {DERIVED[-1]}"
 CSV_NAMES: dict[Role, tuple[str, ...]] = {
     "train": ("pairs.csv", "train.csv"),
     "val": ("val.csv",),
@@ -291,14 +293,25 @@ def _are_halved(path: Path) -> bool:
 
     3:2 and 16:9 are shapes of photos.
     """
+    shapes = _shapes(path)
+    return bool(shapes) and not _odd(shapes)
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, int]]:
+    """Width and height by name, of the pictures that lie in one folder; nothing where there are folders in it."""
     try:
         domain = find_photos(path)
     except DataError:  # no pictures, or no folder
-        return False
+        return {}
     if any("/" in name for name in domain.names):
-        return False
-    shapes = [shape for name in domain.names if (shape := _shape(domain.root / name))]
-    return bool(shapes) and all(width == 2 * height for width, height in shapes)
+        return {}
+    shapes = {domain.shown(name): _shape(domain.root / name) for name in domain.names}
+    return {name: shape for name, shape in shapes.items() if shape}
+
+
+def _odd(shapes: Mapping[str, tuple[int, int]]) -> list[str]:
+    """The pictures that are not twice as wide as high."""
+    return [name for name, (width, height) in shapes.items() if width != 2 * height]
 
 
 def _shape(path: Path) -> tuple[int, int] | None:
@@ -312,12 +325,17 @@ def _no_pairs(path: Path, pairs: Pairs) -> DataError:
     found = f"Found: {contents(path)}."
     match pairs:
         case "csv":
-            return DataError(f"has no train.csv or pairs.csv. {found}", where=path, hint="Or give the CSV itself.")
+            return DataError(f"has no {TABLES}. {found}", where=path, hint="Or give the CSV itself.")
         case "folders":
-            return DataError(f"has no {EXPECTED}. {found}", where=path, hint=OWN_NAMES)
-    what = f"has no {EXPECTED} and no pairs.csv, and is no one folder of pictures all twice as wide as high. {found}"
-    return DataError(
-        what,
-        where=path,
-        hint=f"{OWN_NAMES}; pictures that hold both halves: --pairs side-by-side; photos: --pairs edges",
-    )
+            return DataError(f"has no {FOLDERS}. {found}", where=path, hint=OWN_NAMES)
+    shapes = _shapes(path) if pairs == "auto" else {}
+    odd = _odd(shapes)
+    if 2 * len(odd) < len(shapes):
+        width, height = shapes[odd[0]]
+        what = f"{len(odd)} of {len(shapes)} pictures {'is' if len(odd) == 1 else 'are'} not twice as wide as high"
+        first = f"{odd[0]} is {width}x{height}" if len(odd) == 1 else f"the first, {odd[0]}, is {width}x{height}"
+        hint = "Take what is no pair out, or halve every picture: --pairs side-by-side"
+        return DataError(f"{what}: {first}.", where=path, hint=hint)
+    what = f"has no {FOLDERS}, no {TABLES}, and is no one folder of pictures all twice as wide as high. {found}"
+    hint = f"{OWN_NAMES}; pictures that hold both halves: --pairs side-by-side; photos alone: --pairs {MADE}"
+    return DataError(what, where=path, hint=hint)

@@ -95,6 +95,7 @@ def open_paired(
         scans=scans,
         summary=_summary(parts, held_out, val_found),
         notes=(
+            *_layout_notes(found, direction),
             *_size_notes(train, config.size),
             *_gray_notes(parts, dict(zip(domains, channels, strict=True))),
             *_depth_notes(parts, config, domains[1:] if labels else domains),
@@ -143,7 +144,7 @@ def _usable(
     if labels:
         parts = [part.without_bad_labels(labels, side) for part in parts]
     for part in parts:
-        refuse_none(part)
+        refuse_none(part, side)
     return parts
 
 
@@ -199,6 +200,12 @@ def _summary(parts: Sequence[UsablePairs], held_out: UsablePairs, val: FoundPair
     else:
         words.append(f"{count} held out by content" if count else "none held out")
     return ", ".join(words)
+
+
+def _layout_notes(found: FoundPairs, direction: Direction) -> Iterator[str]:
+    if found.layout == "side-by-side":
+        source, target = ("left", "right") if direction == "a2b" else ("right", "left")
+        yield f"the model will make {target} halves of {source} halves: to translate, give it {source} halves alone"
 
 
 def _size_notes(train: UsablePairs, size: int) -> Iterator[str]:

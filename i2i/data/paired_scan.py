@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from i2i.config.data import Derivation
 from i2i.data.layouts import Domain, some_of
 from i2i.data.paired_layouts import FoundPairs, LeftOut
-from i2i.data.scan import MOST_THREADS, Scan, ScannedPicture
+from i2i.data.scan import MOST_THREADS, PATHS_OF_LISTS, Scan, ScannedPicture, not_read
 from i2i.errors import DataError, ImageError
 from i2i.images.labels import SAVE_AS, read_labels
 
@@ -59,10 +59,9 @@ class UsablePairs:
     left_out: tuple[LeftOut, ...]
 
     @property
-    def unreadable(self) -> list[str]:
-        """Their names with their folders."""
-        both = zip(self.found.domains, self.scans, strict=True)
-        return [domain.shown(file.name) for domain, scan in both for file in scan.unreadable]
+    def not_read(self) -> dict[str, list[str]]:
+        """Missing and unreadable files: their names with their folders."""
+        return not_read(zip(self.found.domains, self.scans, strict=True))
 
     @property
     def losses(self) -> list[str]:
@@ -70,8 +69,7 @@ class UsablePairs:
         reasons: dict[str, list[str]] = {}
         for why, what in self.left_out:
             reasons.setdefault(why, []).append(what)
-        if self.unreadable:
-            reasons["unreadable"] = self.unreadable
+        reasons |= self.not_read
         return [f"{len(names)} {why} ({some_of(names)})" for why, names in reasons.items()]
 
     def shown(self, pair: UsablePair) -> str:
@@ -88,7 +86,7 @@ class UsablePairs:
         part = HALVES[side] if self.found.layout == "side-by-side" else "whole"
         refused = _refused_labels(domain, names, part, labels)
         kept = tuple(pair for pair in self.pairs if pair.of(side).name not in refused)
-        lost = [LeftOut(NO_LABEL_MAP, f"{domain.shown(name)}: {why}") for name, why in refused.items()]
+        lost = [LeftOut(NO_LABEL_MAP, f"{domain.shown(name)}: {why.rstrip('.')}") for name, why in refused.items()]
         return replace(self, pairs=kept, left_out=(*self.left_out, *lost))
 
 
@@ -111,22 +109,29 @@ def usable_pairs(found: FoundPairs, scans: Sequence[Scan]) -> UsablePairs:
     return UsablePairs(found, tuple(scans), tuple(pairs), tuple(left_out))
 
 
-def refuse_none(usable: UsablePairs) -> None:
-    """Raises DataError, which says what was found, where no pair can be used."""
+def refuse_none(usable: UsablePairs, side: Side) -> None:
+    """Raises DataError, which says what was found, where no pair can be used. `side` is the inputs'."""
     if usable.pairs:
         return
     found = usable.found
     counts = " + ".join(str(len(domain.names)) for domain in found.domains)
-    hint = None
-    if not found.in_one_file and not found.pairs:
-        hint = "Files pair by equal names but for the suffix, such as A/1.jpg and B/1.png."
-    elif any(why == NO_LABEL_MAP for why, _ in usable.left_out):
-        hint = f"{SAVE_AS} Beside photos in colour they need files of their own." if found.in_one_file else SAVE_AS
     roots = found.a.root, found.b.root
     beside = roots[0] != roots[1] and roots[0].parent == roots[1].parent
     where = roots[0].parent if beside else roots[0]
     losses = f": {', '.join(usable.losses)}" if usable.losses else ""
-    raise DataError(f"no pair can be used of {counts} pictures{losses}.", where=where, hint=hint)
+    raise DataError(f"no pair can be used of {counts} pictures{losses}.", where=where, hint=_remedy(usable, side))
+
+
+def _remedy(usable: UsablePairs, side: Side) -> str | None:
+    found = usable.found
+    if not found.in_one_file and not found.pairs:
+        return "Files pair by equal names but for the suffix, such as A/1.jpg and B/1.png."
+    if any(why == NO_LABEL_MAP for why, _ in usable.left_out):
+        if found.in_one_file:
+            return f"{SAVE_AS} Beside photos in colour they need files of their own."
+        other, direction = ("B", "b2a") if side == "a" else ("A", "a2b")
+        return f"{SAVE_AS} Where {other} holds them: --direction {direction}."
+    return PATHS_OF_LISTS if "missing" in usable.not_read else None
 
 
 def duplicate_pairs(usable: UsablePairs) -> list[tuple[UsablePair, ...]]:
@@ -173,7 +178,8 @@ def _refused_labels(domain: Domain, names: Sequence[str], part: Part, labels: in
         first_class, first = beyond[0]
         wanted = max(highest for highest, _ in beyond) + 1
         so = f"so in {len(beyond)} of {len(names)} label maps"
-        what = f"class {first_class}, but there are {labels} (0 to {labels - 1}); {so}."
+        known = "class 0 alone is known" if labels == 1 else f"there are {labels} (0 to {labels - 1})"
+        what = f"class {first_class}, but {known}; {so}."
         raise DataError(what, where=domain.shown(first), hint=f"Set method.labels={wanted}, or correct the files.")
     return {name: reason for name, reason in found if isinstance(reason, str)}
 

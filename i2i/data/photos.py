@@ -1,4 +1,4 @@
-"""Crops of photos at full resolution: which photo belongs to a position, and where it is cut."""
+"""Crops of photos: which photo belongs to a position, and where it is cut."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 
@@ -88,8 +89,18 @@ class PhotoCrops:
         return first + (position - first * self.config.crops) % in_group
 
     def _place(self, pixels: Pixels, random: np.random.Generator) -> Pixels:
-        top, left = (int(random.integers(length - self.side + 1)) for length in pixels.shape[:2])
-        return pixels[top : top + self.side, left : left + self.side]
+        side = self._cut(min(pixels.shape[:2]), random)
+        top, left = (int(random.integers(length - side + 1)) for length in pixels.shape[:2])
+        crop = pixels[top : top + side, left : left + side]
+        if side == self.side:
+            return crop
+        return cv2.resize(crop, (self.side, self.side), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+    def _cut(self, most: int, random: np.random.Generator) -> int:
+        """The side in the photo of what becomes a crop, at most `most`; each doubling is as likely as the other."""
+        if self.config.zoom == 1:
+            return self.side
+        return min(most, round(self.side * min(self.config.zoom, most / self.side) ** random.random()))
 
     def _pixels(self, index: int) -> Pixels:
         """(H, W, 3) of a photo, or of the next one that can be read; sides of at least `side`."""

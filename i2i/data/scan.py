@@ -15,9 +15,13 @@ from typing import Any, Self
 from i2i.data.layouts import Domain
 from i2i.errors import ImageError
 from i2i.images.files import read
+from i2i.images.picture import Picture
 
 Progress = Callable[[int, int], None]  # (files done, files in all)
+Objection = Callable[[Picture], str | None]  # why a picture that can be read cannot be used, if so
 MOST_THREADS = 8
+MISSING = "there is no such file."
+PATHS_OF_LISTS = "Relative paths start at the folder of the list or CSV."
 
 
 @dataclass(frozen=True)
@@ -101,15 +105,21 @@ class Scans:
         return cls(**{name: Scan.from_json(found) for name, found in document.items()})
 
 
-def scan(domain: Domain, *, previous: Scan | None = None, progress: Progress | None = None) -> Scan:
-    """Decode every file of a domain in parallel threads.
+def scan(
+    domain: Domain,
+    *,
+    previous: Scan | None = None,
+    progress: Progress | None = None,
+    objection: Objection = lambda _: None,
+) -> Scan:
+    """Decode every file of a domain in parallel threads; one with an `objection` counts as unreadable.
 
     Files whose size and time of change are those of the previous scan are not read again.
     """
     known = _by_name(previous) if previous else {}
 
     def look(name: str) -> ScannedPicture | UnreadableFile:
-        return _look(domain.root / name, name, known.get(name))
+        return _look(domain.root / name, name, known.get(name), objection)
 
     found: list[ScannedPicture | UnreadableFile] = []
     threads = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1))
@@ -142,6 +152,15 @@ def _counted_on(progress: Progress, before: int, total: int) -> Progress:
     return lambda done, _: progress(before + done, total)
 
 
+def not_read(scans: Iterable[tuple[Domain, Scan]]) -> dict[str, list[str]]:
+    """What could not be read, by reason: names, with their folders, of files that are missing and of the others."""
+    found: dict[str, list[str]] = {"missing": [], "unreadable": []}
+    for domain, scan in scans:
+        for file in scan.unreadable:
+            found["missing" if file.reason == MISSING else "unreadable"].append(domain.shown(file.name))
+    return {reason: names for reason, names in found.items() if names}
+
+
 def shared_contents(one: Scan, other: Scan) -> list[tuple[str, str]]:
     """Names of files that are in both with the same bytes, in the order of the first."""
     names = {picture.sha256: picture.name for picture in reversed(other.pictures)}
@@ -164,9 +183,13 @@ def _by_name(scan: Scan) -> dict[str, ScannedPicture | UnreadableFile]:
     return found
 
 
-def _look(path: Path, name: str, known: ScannedPicture | UnreadableFile | None) -> ScannedPicture | UnreadableFile:
+def _look(
+    path: Path, name: str, known: ScannedPicture | UnreadableFile | None, objection: Objection
+) -> ScannedPicture | UnreadableFile:
     try:
         status = path.stat()
+    except FileNotFoundError:
+        return UnreadableFile(name, "is a link that leads nowhere." if path.is_symlink() else MISSING, 0, 0)
     except OSError as error:
         return UnreadableFile(name, f"cannot be read: {error.strerror or error}.", 0, 0)
     if known and (known.bytes, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
@@ -179,6 +202,8 @@ def _look(path: Path, name: str, known: ScannedPicture | UnreadableFile | None) 
         return UnreadableFile(name, error.what, status.st_size, status.st_mtime_ns)
     except OSError as error:
         return UnreadableFile(name, f"cannot be read: {error.strerror or error}.", status.st_size, status.st_mtime_ns)
+    if reason := objection(picture):
+        return UnreadableFile(name, reason, status.st_size, status.st_mtime_ns)
     return ScannedPicture(
         name=name,
         width=picture.width,

@@ -32,13 +32,18 @@ def ssim(made: Tensor, truth: Tensor) -> float:
     Windows of 11 x 11 lie wholly inside, weighted by a Gaussian of deviation 1.5; variances are those of a population.
     Raises ValueError below 11 px. Equation 13 of Wang, Bovik, Sheikh, Simoncelli 2004, Image quality assessment.
     """
+    return float(ssim_map(made, truth).mean())
+
+
+def ssim_map(made: Tensor, truth: Tensor) -> Tensor:
+    """The similarity of each window of two (N, C, H, W): (N, C, H - 10, W - 10). See `ssim`."""
     if min(made.shape[-2:]) < WINDOW:
         raise ValueError(f"SSIM needs {WINDOW} px a side, got {made.shape[-1]} x {made.shape[-2]}")
     mean_made, mean_truth = _smoothed(made), _smoothed(truth)
     variances = _smoothed(made.square() + truth.square()) - mean_made.square() - mean_truth.square()
     covariance = _smoothed(made * truth) - mean_made * mean_truth
     brightness = (2 * mean_made * mean_truth + STEADY[0]) / (mean_made.square() + mean_truth.square() + STEADY[0])
-    return float((brightness * (2 * covariance + STEADY[1]) / (variances + STEADY[1])).mean())
+    return brightness * (2 * covariance + STEADY[1]) / (variances + STEADY[1])
 
 
 def _smoothed(x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ equation 1. The weights of its channels lie beside this file.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 
@@ -36,15 +37,28 @@ class Lpips:
         self.alexnet = AlexNet(features)
         self.weights = load_file(CHANNEL_WEIGHTS)  # layer -> (C,), none below 0
 
-    @torch.inference_mode()
     def __call__(self, made: Pixels, truth: Pixels) -> float:
         """The distance of two (H, W, 3) pictures of 31 px or more: 0 for equal ones, seldom above 1; symmetric."""
-        ours, theirs = self.alexnet.features(made), self.alexnet.features(truth)
-        distance = 0.0
-        for layer, weights in self.weights.items():
-            gap = (_unit(ours[layer]) - _unit(theirs[layer])).square().flatten(1)  # (C, places)
-            distance += float((weights @ gap).mean())
+        return self.towards(truth)(made)
+
+    def towards(self, truth: Pixels) -> Callable[[Pixels], float]:
+        """The distance from one picture, which is looked at once, to any that was made."""
+        theirs = self._seen(truth)
+
+        def distance(made: Pixels) -> float:
+            ours, total = self._seen(made), 0.0
+            for layer, weights in self.weights.items():
+                gap = (ours[layer] - theirs[layer]).square().flatten(1)  # (C, places)
+                total += float((weights @ gap).mean())
+            return total
+
         return distance
+
+    @torch.inference_mode()
+    def _seen(self, picture: Pixels) -> dict[str, Tensor]:
+        """The features of each measured layer, one long at each place: (C, h, w)."""
+        features = self.alexnet.features(picture)
+        return {layer: _unit(features[layer]) for layer in self.weights}
 
 
 def _unit(features: Tensor) -> Tensor:

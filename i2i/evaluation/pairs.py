@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from i2i.errors import UsageError
+from i2i.errors import ImageError, UsageError
 from i2i.images.files import read_size
 from i2i.images.limits import Limits
 from i2i.inference.inputs import Root, Search, Selection
@@ -45,33 +46,44 @@ def pair_up(
 ) -> Pairing:
     """What there is to measure in a folder of true pictures, searched to the bottom.
 
-    `who` is `bicubic`, a folder of finished pictures, or an upscaling model: a file, a run folder or a shipped name.
-    Finished pictures, and small ones in `low`, are known by the true ones' places without suffix. `scale` is that of
-    the model, else how many times the first small picture fits into its true one, else it has to be given. Raises
-    UsageError for folders, names or scales that do not fit, ModelError for a damaged model.
+    `who` is `bicubic` as a `str`, a folder of finished pictures, or an upscaling model: a file, a run folder or a
+    shipped name. Finished pictures, and small ones in `low`, are known by the true ones' places without suffix.
+    `scale` is that of the model, else how many times the first small picture fits into its true one, else it has to be
+    given. Raises UsageError for folders, names or scales that do not fit, ImageError for files whose size cannot be
+    read, ModelError for a damaged model.
     """
-    finished = _found(who) if _is_finished(who) else None
-    model = None if finished or str(who) == BICUBIC else resolve(who)
-    truths, lows = _found(truth), None if low is None else _found(low)
+    is_baseline = is_name(who, (BICUBIC,))
+    finished = pictures_in(who) if not is_baseline and is_finished(who) else None
+    model = None if finished or is_baseline else resolve(who)
+    truths, lows = pictures_in(truth), None if low is None else pictures_in(low)
     for folder, found in ((who, finished), (low, lows)):
         if found:
-            _refuse_missing(truths, found, folder)
+            refuse_missing(truths, found, folder)
     cases = tuple(
         Case(name, path, lows[name] if lows else None, finished[name] if finished else None)
         for name, path in truths.items()
     )
-    return Pairing(str(who), model, _scale(str(who), model, scale, cases), cases)
+    return Pairing(called(who, (BICUBIC,)), model, _scale(str(who), model, scale, cases), cases)
 
 
-def _is_finished(who: str | PathLike[str]) -> bool:
-    """Whether it is a folder of pictures: none of a run, and not the baseline."""
+def is_name(who: str | PathLike[str], baselines: Collection[str]) -> bool:
+    """Whether a baseline is meant; a path is a file or folder, though `Path("./mean")` no longer shows its dot."""
+    return isinstance(who, str) and who in baselines
+
+
+def called(who: str | PathLike[str], baselines: Collection[str]) -> str:
+    """As a person called it, and never as a baseline that is not meant."""
+    return str(who) if is_name(who, baselines) or str(who) not in baselines else f"./{who}"
+
+
+def is_finished(who: str | PathLike[str]) -> bool:
+    """Whether it is a folder of finished pictures: one that is none of a run."""
     folder = Path(who)
-    is_run = any((folder / name).exists() for name in ("config.toml", "model.safetensors"))
-    return str(who) != BICUBIC and folder.is_dir() and not is_run
+    return folder.is_dir() and not any((folder / name).exists() for name in ("config.toml", "model.safetensors"))
 
 
-def _found(folder: str | PathLike[str]) -> dict[str, Path]:
-    """Place without suffix -> file, of all pictures in a folder."""
+def pictures_in(folder: str | PathLike[str]) -> dict[str, Path]:
+    """Place without suffix -> file, of all pictures in a folder. Raises UsageError where there are none."""
     if not Path(folder).is_dir():
         what = "is no folder." if Path(folder).exists() else "there is no such folder."
         raise UsageError(what, where=folder)
@@ -90,11 +102,19 @@ def _found(folder: str | PathLike[str]) -> dict[str, Path]:
     return found
 
 
-def _refuse_missing(truths: dict[str, Path], found: dict[str, Path], folder: str | PathLike[str] | None) -> None:
-    missing = [name for name in truths if name not in found]
+def refuse_missing(
+    wanted: Collection[str],
+    found: Collection[str],
+    folder: str | PathLike[str] | None,
+    *,
+    what: str = "picture",
+    of: str = "true ones",
+) -> None:
+    """Raises UsageError where the folder has none for some of the names."""
+    missing = [name for name in wanted if name not in found]
     if missing:
-        what = f"no picture for {len(missing)} of {len(truths)} true ones, such as '{missing[0]}'."
-        raise UsageError(what, where=folder, hint="Names must be the same; suffixes may differ.")
+        told = f"no {what} for {len(missing)} of {len(wanted)} {of}, such as '{missing[0]}'."
+        raise UsageError(told, where=folder, hint="Names must be the same; suffixes may differ.")
 
 
 def _scale(who: str, model: Path | None, asked: int | None, cases: tuple[Case, ...]) -> int:
@@ -107,18 +127,26 @@ def _scale(who: str, model: Path | None, asked: int | None, cases: tuple[Case, .
         return asked
     if cases[0].low:
         return _ratio(cases[0].truth, cases[0].low)
-    raise UsageError("nothing says how many times pictures are enlarged.", hint="Add --scale N or --low DIR.")
+    hint = "Add --scale N or --low DIR." + ("" if who == BICUBIC else " Where holes were filled, add --masks DIR.")
+    raise UsageError("nothing says how many times pictures are enlarged.", hint=hint)
 
 
 def _scale_of(model: Path, who: str) -> int:
     info = read_info(model)
     if info.task != "upscale":
-        hint = "Only upscaling models have true pictures to be measured against."
-        raise UsageError("this model translates.", where=who, hint=hint)
+        raise UsageError(f"this model does not enlarge pictures: its task is {info.task}.", where=who)
     return info.generator("up").scale
 
 
 def _ratio(truth: Path, low: Path) -> int:
     """By the longer sides, which stay the longer ones when a picture is turned."""
-    whole, small = (max(read_size(path, Limits())) for path in (truth, low))
+    whole, small = (max(stored_size(path)) for path in (truth, low))
     return max(1, round(whole / small))
+
+
+def stored_size(path: Path) -> tuple[int, int]:
+    """Width and height by a file's header, which may describe a picture on its side. Raises ImageError."""
+    try:
+        return read_size(path, Limits())
+    except ImageError as error:
+        raise ImageError(error.what, where=path, hint=error.hint) from error

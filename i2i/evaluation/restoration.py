@@ -5,6 +5,7 @@ docs/evaluate.md tells the protocol and its conventions. N batch, C channels, H 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,8 @@ from i2i.errors import ImageError, printable
 from i2i.evaluation.fidelity import WINDOW, luma, ssim
 from i2i.evaluation.lpips import Lpips
 from i2i.evaluation.pairs import BICUBIC, Case, Pairing
-from i2i.images.files import read
+from i2i.evaluation.plain import alike, plain, planes
+from i2i.evaluation.table import aligned
 from i2i.images.picture import Picture
 from i2i.inference.translator import Translator, load
 from i2i.losses.reconstruction import psnr
@@ -98,18 +100,20 @@ class Report:
         for name in self.rows[0].pictures:
             cells += [[name, row.who, *_digits(row.pictures[name], columns)] for row in self.rows]
         cells += [["mean", row.who, *_digits(row.mean, columns)] for row in self.rows]
-        return [self.protocol, *_aligned([[printable(cell) for cell in line] for line in cells])]
+        return [self.protocol, *aligned([[printable(cell) for cell in line] for line in cells])]
 
 
-def measure(asked: Pairing, *, lpips: Lpips | None = None, device: str = "auto") -> Report:
-    """Measures what `pair_up` has found, with the bicubic baseline beside it.
+def measure(
+    asked: Pairing, *, lpips: Lpips | None = None, device: str = "auto", counted: Callable[[], None] = lambda: None
+) -> Report:
+    """Measures what `pair_up` has found, with the bicubic baseline beside it; `counted` is called after each picture.
 
     Raises ImageError for a picture that cannot be read, enlarged or compared, and what `translator.load` raises.
     """
     model = load(asked.model, device=device) if asked.model else None
     rows = {who: Row(who, {}) for who in (BICUBIC, asked.who)}
     for case in asked.cases:
-        whole = _plain(case.truth)
+        whole = plain(case.truth)
         truth = _cut(whole, asked.scale, case)
         small = _small(truth, asked.scale, case)
         judge = partial(_figures, truth=truth, border=asked.scale, lpips=lpips)
@@ -119,6 +123,7 @@ def measure(asked: Pairing, *, lpips: Lpips | None = None, device: str = "auto")
             rows[asked.who].pictures[case.name] = judge(_through(model, small, case))
         elif case.made:
             rows[asked.who].pictures[case.name] = judge(_finished(case.made, case.truth, whole, truth))
+        counted()
     return Report(asked.scale, _protocol(asked, lpips), tuple(rows.values()))
 
 
@@ -136,11 +141,6 @@ def _protocol(asked: Pairing, lpips: Lpips | None) -> str:
     return "; ".join(parts)
 
 
-def _plain(path: Path) -> Picture:
-    """A file as it is measured: 8 bit, gray or RGB, without alpha."""
-    return Picture(read(path).in_eight_bits().pixels)
-
-
 def _cut(whole: Picture, scale: int, case: Case) -> Picture:
     """Cut at the right and below to multiples of the scale. Raises ImageError where too little is left to measure."""
     least = -(-(WINDOW + 2 * scale) // scale) * scale  # a window of SSIM and both borders
@@ -154,8 +154,8 @@ def _small(truth: Picture, scale: int, case: Case) -> Picture:
     """The given small picture, else the truth shrunk as a file of 8 bit. Raises ImageError for another size."""
     height, width = truth.height // scale, truth.width // scale
     if case.low is None:
-        return _picture(imresize(_planes(truth), (height, width), eight_bit=True))
-    small = _plain(case.low)
+        return _picture(imresize(planes(truth), (height, width), eight_bit=True))
+    small = plain(case.low)
     if (small.height, small.width) != (height, width):
         what = f"{small.width}x{small.height} pixels: at x{scale}, {case.truth} needs {width}x{height}."
         raise ImageError(what, where=case.low)
@@ -166,12 +166,12 @@ def _through(model: Translator, small: Picture, case: Case) -> Picture:
     try:
         return model(small)
     except ImageError as error:
-        raise type(error)(error.what, where=case.low or case.truth) from error
+        raise type(error)(error.what, where=case.low or case.truth, hint=error.hint) from error
 
 
 def _finished(path: Path, true_path: Path, whole: Picture, truth: Picture) -> Picture:
     """A finished picture, cut as the truth is if it was not. Raises ImageError for another size."""
-    made = _plain(path)
+    made = plain(path)
     if (made.height, made.width) not in ((whole.height, whole.width), (truth.height, truth.width)):
         what = f"{made.width}x{made.height} pixels: {true_path} has {whole.width}x{whole.height}."
         raise ImageError(what, where=path)
@@ -180,7 +180,7 @@ def _finished(path: Path, true_path: Path, whole: Picture, truth: Picture) -> Pi
 
 def _enlarged(small: Picture, truth: Picture) -> Picture:
     """By bicubic, to the size of the truth."""
-    return _picture(imresize(_planes(small), (truth.height, truth.width), eight_bit=True))
+    return _picture(imresize(planes(small), (truth.height, truth.width), eight_bit=True))
 
 
 def _classic_lumas(truth: Picture, small: Picture) -> Lumas:
@@ -192,11 +192,11 @@ def _classic_lumas(truth: Picture, small: Picture) -> Lumas:
 
 def _figures(made: Picture, *, truth: Picture, border: int, lpips: Lpips | None, lumas: Lumas | None = None) -> Figures:
     """Of two pictures of one size without their borders; `lumas` stand for those of the pictures where they differ."""
-    made = made if made.is_gray == truth.is_gray else Picture(made.gray() if truth.is_gray else made.rgb())
+    made = alike(made, truth)
     inside = slice(border, -border)
     y_made, y_truth = (y[..., inside, inside] for y in lumas or (_luma(made), _luma(truth)))
     made, truth = (Picture(picture.pixels[inside, inside]) for picture in (made, truth))
-    colours, true_colours = _planes(made), _planes(truth)
+    colours, true_colours = planes(made), planes(truth)
     is_large = min(truth.height, truth.width) >= Lpips.SMALLEST
     return Figures(
         psnr_y=float(psnr(y_made, y_truth)),
@@ -209,17 +209,12 @@ def _figures(made: Picture, *, truth: Picture, border: int, lpips: Lpips | None,
 
 def _luma(picture: Picture) -> Tensor:
     """(1, 1, H, W) in [0, 1]; gray is taken as luma, from 0 to 1, as published tables do."""
-    return _planes(picture) if picture.is_gray else luma(_planes(picture))
+    return planes(picture) if picture.is_gray else luma(planes(picture))
 
 
-def _planes(picture: Picture) -> Tensor:
-    """(1, C, H, W) in [0, 1], float64."""
-    return torch.tensor(picture.pixels, dtype=torch.float64).permute(2, 0, 1)[None] / 255
-
-
-def _picture(planes: Tensor) -> Picture:
+def _picture(colours: Tensor) -> Picture:
     """(1, C, H, W) in [0, 1] in 8 bit."""
-    return Picture((_rounded(planes)[0] * 255).round().permute(1, 2, 0).to(torch.uint8).numpy())
+    return Picture((_rounded(colours)[0] * 255).round().permute(1, 2, 0).to(torch.uint8).numpy())
 
 
 def _rounded(x: Tensor) -> Tensor:
@@ -230,15 +225,3 @@ def _rounded(x: Tensor) -> Tensor:
 def _digits(figures: Figures, columns: list[str]) -> list[str]:
     values = asdict(figures)
     return ["-" if values[name] is None else f"{values[name]:.{2 if 'psnr' in name else 4}f}" for name in columns]
-
-
-def _aligned(table: list[list[str]]) -> list[str]:
-    """Lines of cells in columns: names to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if at < 2 else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in table
-    ]

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import imagecodecs
@@ -48,14 +49,17 @@ class Frames:
         return replace(self, pictures=tuple(picture.noting(*notes) for picture in self.pictures))
 
 
-def decode(data: bytes, limits: Limits) -> Picture:
-    """The picture of a file's bytes, upright and in sRGB; the first of several. Raises ImageError."""
-    return _whole_or_noted(data, limits, _decode_first, lambda picture: picture.noting(CUT))
+def decode(data: bytes, limits: Limits, *, own: bool = False) -> Picture:
+    """The picture of a file's bytes, upright and in sRGB; the first of several. Raises ImageError.
+
+    `own` keeps the pixels in the colours of the file's profile too, see `Picture.own`.
+    """
+    return _whole_or_noted(data, limits, partial(_decode_first, own=own), lambda picture: picture.noting(CUT))
 
 
-def decode_frames(data: bytes, limits: Limits) -> Frames | Picture:
+def decode_frames(data: bytes, limits: Limits, *, own: bool = False) -> Frames | Picture:
     """All frames of an animated GIF, PNG or WebP; for every other file its picture. Raises ImageError."""
-    return _whole_or_noted(data, limits, _decode_all, lambda found: found.noting(CUT))
+    return _whole_or_noted(data, limits, partial(_decode_all, own=own), lambda found: found.noting(CUT))
 
 
 def header(data: bytes, limits: Limits) -> tuple[int, int, int]:
@@ -94,14 +98,14 @@ def _whole_or_noted(data: bytes, limits: Limits, function: Callable[[bytes, Limi
     return noted(guarded(data, limits, function))
 
 
-def _decode_first(data: bytes, limits: Limits) -> Picture:
+def _decode_first(data: bytes, limits: Limits, own: bool = False) -> Picture:
     page = deep_tiff(data)
     if page is not None:
         refuse_large(*tiff.size_of(page), 1, limits)
         if sniffing.is_cut(data) and not limits.allow_truncated:  # strips that are not there would become black
             raise ValueError("truncated")
         picture, icc, turned = deep_tiff_picture(data, page)
-        return _finished(picture.noting(*_first_of(tiff.count_pages(data))), icc, turned)
+        return _finished(picture.noting(*_first_of(tiff.count_pages(data))), icc, turned, own)
     with opened(data) as image:
         _, _, count = size_within(image, limits)
         picture = pixels_of(image, data)
@@ -109,22 +113,22 @@ def _decode_first(data: bytes, limits: Limits) -> Picture:
             raise ValueError("truncated")  # its decoder makes something of what is there
         noted = (*picture.carried.notes, *_first_of(count))
         picture = replace(picture, carried=_carried(image, data)).noting(*noted)
-        return _finished(picture, image.info.get("icc_profile"), orientation(image))
+        return _finished(picture, image.info.get("icc_profile"), orientation(image), own)
 
 
 def _first_of(count: int) -> tuple[str, ...]:
     return (f"the first of {count} frames or pages",) if count > 1 else ()
 
 
-def _decode_all(data: bytes, limits: Limits) -> Frames | Picture:
+def _decode_all(data: bytes, limits: Limits, own: bool = False) -> Frames | Picture:
     if data.startswith(tiff.MAGIC):
-        return _decode_first(data, limits)
+        return _decode_first(data, limits, own)
     with opened(data) as image:
         width, height, count = size_within(image, limits)
         if image.format == "GIF" and sniffing.is_cut_gif(data) and not limits.allow_truncated:
             raise OSError("truncated")
         if count == 1 or image.format not in ANIMATED or getattr(image, "_n_frames", count) == 1:
-            return _decode_first(data, limits)
+            return _decode_first(data, limits, own)
         refuse_large(width, height, count, limits)
         carried, profile, loop = _carried(image, data), image.info.get("icc_profile"), _loop(image)
         if image.format == "PNG" and sniffing.is_deep_png(data):
@@ -136,7 +140,7 @@ def _decode_all(data: bytes, limits: Limits) -> Frames | Picture:
             refuse_large(*image.size, count, limits)  # a frame may be larger than its file says
             image.load()
             frame = replace(Picture.from_pil(image), carried=carried)
-            pictures.append(_finished(frame, profile, orientation(image)))
+            pictures.append(_finished(frame, profile, orientation(image), own))
             durations.append(round(float(image.info.get("duration", 0))))
         return Frames(_alike(pictures), tuple(durations), loop)
 
@@ -346,12 +350,12 @@ def _is_lossless(image: Image.Image, data: bytes) -> bool:
     return image.format not in ("JPEG", "MPO", "AVIF", "HEIF")
 
 
-def _finished(picture: Picture, icc: Any, turned: int) -> Picture:
+def _finished(picture: Picture, icc: Any, turned: int, own: bool) -> Picture:
     """Upright, in sRGB."""
     picture = upright(picture, turned)
     if not isinstance(icc, bytes) or not icc:
         return picture
-    carried = picture.carried
+    carried, stored = picture.carried, picture.pixels
     if carried.mode in ("CMYK", "LAB"):  # was used on the way to RGB, or told of
         return picture
     try:
@@ -364,7 +368,8 @@ def _finished(picture: Picture, icc: Any, turned: int) -> Picture:
         check_way_back(icc)
     except ProfileError as error:
         return picture.noting(f"{error}: the result is in sRGB")
-    return replace(picture, carried=replace(carried, icc=icc))
+    kept = stored if own and picture.pixels is not stored else None  # the same object: the profile is sRGB
+    return replace(picture, carried=replace(carried, icc=icc), own=kept)
 
 
 # EXIF orientation -> (transpose first, then flip up-down, then flip left-right)

@@ -17,7 +17,7 @@ from i2i.errors import ImageError
 from i2i.images.decoding import Frames
 from i2i.images.formats import AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP, CannotHoldError, Format, fitted, misfit
 from i2i.images.metadata import MetadataKept, reduced
-from i2i.images.picture import Carried, Picture
+from i2i.images.picture import Carried, Picture, Samples
 from i2i.images.profiles import ProfileKept, fits, from_srgb, srgb
 from i2i.images.quiet import quiet_pillow
 from i2i.images.reasons import first_line
@@ -96,7 +96,15 @@ def _in_own_colours(picture: Picture, format: Format, profile: ProfileKept) -> t
         return picture, None if picture.is_gray else srgb()
     if icc is None or not fits(icc, gray=picture.is_gray):
         return picture, None
-    return picture.with_pixels(from_srgb(picture.pixels, icc)), icc
+    return picture.with_pixels(_with_own(picture, from_srgb(picture.pixels, icc))), icc
+
+
+def _with_own(picture: Picture, stored: Samples) -> Samples:
+    """The file's own samples wherever nothing was painted: what went to sRGB and back may be off by a level."""
+    own, mask = picture.own, picture.mask
+    if own is None or mask is None or (own.shape, own.dtype) != (stored.shape, stored.dtype):
+        return stored
+    return np.where(mask[:, :, None], stored, own)
 
 
 def _encode(picture: Picture, format: Format, icc: bytes | None, quality: int | None) -> bytes:

@@ -38,14 +38,15 @@ class FileContent:
     size: int
 
 
-def read(path: str | os.PathLike[str], limits: Limits = Limits()) -> Picture:  # noqa: B008  frozen
+def read(path: str | os.PathLike[str], limits: Limits = Limits(), *, own: bool = False) -> Picture:  # noqa: B008  frozen
     """The picture of a file, fully decoded, upright and in sRGB (first frame of several).
 
-    Raises ImageError with the path and the reason for everything that cannot be read.
+    `own` keeps the pixels in the colours of the file's profile too, see `Picture.own`. Raises ImageError with the path
+    and the reason for everything that cannot be read.
     """
     content = read_content(Path(path), limits)
     try:
-        return decode(content.data, limits)
+        return decode(content.data, limits, own=own)
     except ImageError as error:
         raise ImageError(error.what, where=path, hint=error.hint) from error.__cause__
 

@@ -51,14 +51,18 @@ class Carried:
 class Picture:
     """Upright pixels (H, W, C) with C = 1 (gray) or 3 (RGB) in sRGB, and alpha (H, W) of the same type or None.
 
-    uint8 from 0 to 255, uint16 from 0 to 65535, or float32 from 0 to 1. Raises ValueError for arrays of another shape
-    or type.
+    uint8 from 0 to 255, uint16 from 0 to 65535, or float32 from 0 to 1. `mask` is true where a hole is to be painted,
+    and in a result where something was. `own` are the pixels in the colours of the file's profile, where these are not
+    sRGB and the file is to get them back wherever the mask is false. Raises ValueError for arrays of another shape or
+    type.
     """
 
     pixels: Samples
     alpha: Samples | None = None
     carried: Carried = field(default_factory=Carried)
     way: str = ""  # that it took through a network, see i2i/inference/ways.py
+    mask: NDArray[np.bool_] | None = None
+    own: Samples | None = None
 
     def __post_init__(self) -> None:
         kind, shape = self.pixels.dtype, self.pixels.shape
@@ -66,6 +70,8 @@ class Picture:
             raise ValueError(f"pixels are uint8, uint16 or float32 (H, W, 1 or 3), got {kind} {tuple(shape)}")
         if self.alpha is not None and (self.alpha.dtype != kind or self.alpha.shape != shape[:2]):
             raise ValueError(f"alpha is {kind} {shape[:2]}, got {self.alpha.dtype} {self.alpha.shape}")
+        if self.mask is not None and (self.mask.dtype != np.bool_ or self.mask.shape != shape[:2]):
+            raise ValueError(f"the mask is bool {shape[:2]}, got {self.mask.dtype} {self.mask.shape}")
 
     @property
     def height(self) -> int:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from i2i.errors import I2IError, ImageError, NoRoomError
+from i2i.errors import I2IError, ImageError, NoRoomError, StoppedError
 from i2i.images.decoding import Frames, decode, decode_frames, header
 from i2i.images.encoding import encode, encode_frames
 from i2i.images.files import FileContent, content_of, read_content
@@ -26,16 +26,19 @@ from i2i.images.picture import Picture
 from i2i.images.profiles import ProfileKept
 from i2i.inference.inputs import STREAM, Selection, read_stream
 from i2i.inference.journal import Journal
+from i2i.inference.mask_files import MaskFile, MaskReader, with_masks
 from i2i.inference.outcome import Outcome, Summary
 from i2i.inference.output import Exists, Output
 from i2i.inference.plan import Job, Plan, plan
 from i2i.inference.room import Room
 
 if TYPE_CHECKING:
+    from i2i.inference.inpainter import Inpainter
     from i2i.inference.translator import Translator
 
 Translate = Callable[..., Picture]  # of a picture; with `way` where its result named one before
-Decode = Callable[[bytes, "Options"], Picture | Frames]  # of a file; raises ImageError
+# of a file's bytes and its mask file, where it has one; raises ImageError
+Decode = Callable[[bytes, "Options", MaskFile | None], Picture | Frames]
 
 PIXELS_IN_MEMORY = 64_000_000  # that are read, translated and written at the same time
 READ_AHEAD = 2  # pictures for each thread
@@ -66,8 +69,8 @@ class Options:
         return other
 
 
-def pictures(data: bytes, options: Options) -> Picture | Frames:
-    """A file's picture, or all of its frames. Raises ImageError."""
+def pictures(data: bytes, options: Options, _: MaskFile | None = None) -> Picture | Frames:
+    """A file's picture, or all of its frames; a mask is left out. Raises ImageError."""
     return (decode_frames if options.frames == "all" else decode)(data, options.limits)
 
 
@@ -87,8 +90,9 @@ def translate_files(
     `work` names the model: with the options it decides whether an output that is there was made the same way, and is
     passed over. `decoded` makes of a file's bytes what the model takes, see `decoder`. What fails is passed over and
     listed in `i2i-errors.jsonl` in the output folder, which holds the failures of the last batch only. `stop` is asked
-    after each picture; those that were begun are finished. `following` gives plans to go on with, until one without
-    jobs. Raises LockedError when another process works on the folder, NoRoomError when the disk is full.
+    after each picture; those that were begun are finished, unless `translate` itself raises StoppedError. `following`
+    gives plans to go on with, until one without jobs. Raises LockedError when another process works on the folder,
+    NoRoomError when the disk is full.
     """
     with _journal(plan) as journal:
         output = Output(plan, journal, options.exists, work_key(work, options))
@@ -109,12 +113,15 @@ def translate_files(
         return batch.summary()
 
 
-def decoder(translator: Translator) -> Decode:
-    """What a model takes of a file: its pictures, or the class numbers of a label map and nothing else of it."""
+def decoder(translator: Translator | Inpainter) -> Decode:
+    """What a model takes of a file: its pictures, with their holes where it repairs them; or the class numbers of a
+    label map and nothing else of it."""
+    if translator.marking:
+        return translator.marking.decoded
     return _label_map if translator.labels else pictures
 
 
-def _label_map(data: bytes, options: Options) -> Picture | Frames:
+def _label_map(data: bytes, options: Options, _: MaskFile | None = None) -> Picture | Frames:
     return Picture(decode_labels(data, options.limits))
 
 
@@ -134,10 +141,11 @@ def plan_files(
     options: Options,
     selection: Selection,
     *,
+    masks: Path | None = None,
     may_be_empty: bool = False,
 ) -> Plan:
-    """The plan of a batch, see `plan`; what an earlier batch wrote into the output is no input."""
-    return plan(
+    """The plan of a batch, see `plan` and `with_masks`; what an earlier batch wrote into the output is no input."""
+    planned = plan(
         inputs,
         output,
         format=options.format,
@@ -146,6 +154,7 @@ def plan_files(
         own=lambda: Journal(output).outputs(),
         may_be_empty=may_be_empty,
     )
+    return planned if masks is None else with_masks(planned, masks, limits=options.limits, may_be_empty=may_be_empty)
 
 
 def _journal(plan: Plan) -> Any:
@@ -191,7 +200,7 @@ class _Batch:
     ) -> None:
         self.plan, self.translate, self.options, self.decoded = plan, translate, options, decoded
         self.output, self.report = output, report
-        self.room = Room(PIXELS_IN_MEMORY)
+        self.room, self.masks = Room(PIXELS_IN_MEMORY), MaskReader(options.limits)
         self.planned = 0
         self.counts: Counter[str] = Counter()
         self.failures: list[Outcome] = []
@@ -249,7 +258,10 @@ class _Batch:
     ) -> None:
         writing: deque[Future[Outcome]] = deque()
         for loaded in self._read(readers, threads * READ_AHEAD):
-            writing.append(self._translated(loaded, writers))
+            try:
+                writing.append(self._translated(loaded, writers))
+            except StoppedError:  # in the middle of a picture, of which nothing is written: it was not tried
+                break
             while len(writing) > threads or (writing and writing[0].done()):
                 self._count(writing.popleft().result())
             if stop() or self.is_over():
@@ -275,6 +287,7 @@ class _Batch:
         start, limits = time.perf_counter(), self.options.limits
         try:
             with self.room.turn(number) as turn:
+                job, mask = self.masks(job)
                 cleared = self.output.cleared(job)
                 if cleared is None:
                     return Outcome(job, "skipped")
@@ -282,7 +295,7 @@ class _Batch:
                 file = content_of(read_stream(limits.max_bytes)) if is_stream else read_content(job.source, limits)
                 width, height, count = header(file.data, limits)
                 turn.enter(width * height * (count if self.options.frames == "all" else 1))
-                decoded = self.decoded(file.data, self.options)
+                decoded = self.decoded(file.data, self.options, mask)
                 way = self.output.way(job, file)
                 return _Loaded(job, cleared, replace(file, data=b""), decoded, start, turn.pixels or 0, way)
         except ImageError as error:

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from i2i.errors import FREE_SPACE, ModelError, NoRoomError, UsageError, is_full
 from i2i.images.atomic import sync_folder, write_new
-from i2i.inference.export_names import SUFFIXES, ExportFormat, check_output
+from i2i.inference.export_names import SUFFIXES, ExportFormat, check_output, check_task
 from i2i.interrupt import Interrupt
 from i2i.models.info import Direction, ModelInfo, choose_direction, sha256
 from i2i.models.modelfile import load_model
@@ -91,8 +91,9 @@ def export(
     to 0.1/255. What a user must know stands in the file, see `facts`. After a failure nothing new is there, and what
     was there before is.
 
-    Raises UsageError for an unknown model or direction, a missing package or an output that is there already,
-    ModelError for a model that cannot be used, differs or cannot be written, NoRoomError when the disk is full.
+    Raises UsageError for an unknown model or direction, a model to inpaint, a missing package or an output that is
+    there already, ModelError for a model that cannot be used, differs or cannot be written, NoRoomError when the disk
+    is full.
     """
     output, suffixes = Path(output), SUFFIXES[to]
     check_output(output, to, overwrite)
@@ -100,6 +101,7 @@ def export(
         _imported(package, to)
     source = resolve(model)
     file = load_model(source)
+    check_task(file.info, model)
     chosen = choose_direction(file.info, direction)
     network = UnitRange(file.networks[chosen], file.info.value_range).eval()
     with _written_beside(output) as folder:

@@ -1,16 +1,26 @@
-"""The files of an exported model, and whether they may be written: known before torch is loaded."""
+"""Whether a model can be exported, and its files be written: known before torch is loaded."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from i2i.errors import UsageError
+
+if TYPE_CHECKING:
+    from i2i.models.info import ModelInfo
 
 ExportFormat = Literal["onnx", "openvino"]
 
 SUFFIXES: dict[ExportFormat, tuple[str, ...]] = {"onnx": (".onnx",), "openvino": (".xml", ".bin")}
+
+
+def check_task(info: ModelInfo, model: str | os.PathLike[str]) -> None:
+    """Raise UsageError for a model that other programs could not use with a picture alone."""
+    if info.task == "inpaint":
+        what = f"{model} is a model to inpaint pictures: it takes a mask too, and such models are not exported."
+        raise UsageError(what, hint=f"Use: i2i inpaint INPUT... -o OUT --model {model}")
 
 
 def check_output(output: Path, to: ExportFormat, overwrite: bool) -> None:

@@ -18,6 +18,8 @@ from i2i.images.formats import PNG, CannotHoldError
 from i2i.images.picture import Picture
 from i2i.inference.batch import Decode, Options, encoded, format_for, pictures, work_key
 from i2i.inference.journal import Journal
+from i2i.inference.marking import refuse_unfit
+from i2i.inference.mask_files import MaskReader
 from i2i.inference.output import Output
 from i2i.inference.plan import Job, Plan
 
@@ -53,10 +55,16 @@ def forecast(
     """Look at every header and at the journal, and translate a few pictures to measure them."""
     journal = None if plan.folder is None else Journal(plan.folder, plan.selection.shard)
     output = Output(plan, journal, options.exists, work_key(work, options))
+    masks = MaskReader(options.limits)
 
     def look(job: Job) -> int | None:
         """Pixels to translate; None for what is done. Raises ImageError."""
-        return None if output.cleared(job) is None else _pixels(job, options)
+        job, mask = masks(job)
+        if output.cleared(job) is None:
+            return None
+        if mask is not None:
+            refuse_unfit(mask, job.source, options.limits)
+        return _pixels(job, options)
 
     sizes: dict[Job, int] = {}
     failures = [(folder, reason) for folder, reason in plan.unlisted]
@@ -74,7 +82,7 @@ def forecast(
         finally:
             threads.shutdown(cancel_futures=True)  # Ctrl-C: not all the others first
     total = sum(sizes.values())
-    seconds, size = _measured(sizes, translate, options, decoded)
+    seconds, size = _measured(sizes, translate, options, decoded, masks)
     left = None if seconds is None else seconds * total
     return Forecast(
         todo=len(sizes),
@@ -96,7 +104,11 @@ def _pixels(job: Job, options: Options) -> int:
 
 
 def _measured(
-    sizes: dict[Job, int], translate: Callable[[Picture], Picture], options: Options, decoded: Decode
+    sizes: dict[Job, int],
+    translate: Callable[[Picture], Picture],
+    options: Options,
+    decoded: Decode,
+    masks: MaskReader,
 ) -> tuple[float | None, float | None]:
     """Seconds and bytes for each pixel: of pictures of the middle size and below, which take the least time."""
     by_size = sorted(sizes, key=lambda job: sizes[job])
@@ -104,7 +116,8 @@ def _measured(
     for job in by_size[len(by_size) // 2 :: -max(1, len(by_size) // 2 // SAMPLES)][:SAMPLES]:
         start = time.perf_counter()
         try:
-            found = decoded(read_content(job.source, options.limits).data, options)
+            _, mask = masks(job)
+            found = decoded(read_content(job.source, options.limits).data, options, mask)
             picture = found if isinstance(found, Picture) else found.pictures[0]
             made = translate(picture)
             written += len(_encoded(made, job, options))

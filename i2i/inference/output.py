@@ -8,7 +8,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path, PurePath, PurePosixPath
 from threading import Lock
@@ -27,7 +27,8 @@ CHOICES = "Choose --exists overwrite or --exists number, or another folder."
 
 @dataclass(frozen=True)
 class Output:
-    """Takes the finished pictures of a plan. `work` names model and options, as the journal keeps it.
+    """Takes the finished pictures of a plan. `work` names model and options, as the journal keeps it; the content of
+    a picture's mask is a part of its work.
 
     The journal is None when one picture goes to one file or to standard output.
     """
@@ -45,7 +46,7 @@ class Output:
         """
         if self.journal is None:
             return self._clear_single(job)
-        if self.exists in ("skip", "number") and self.journal.finished(job.source, job.name_out, self.work):
+        if self.exists in ("skip", "number") and self.journal.finished(job.source, job.name_out, self.work_of(job)):
             return None
         return self._clear(job, self.journal)
 
@@ -56,7 +57,11 @@ class Output:
 
     def way(self, job: Job, source: FileContent) -> str:
         """The way that the picture took through the network when it was made before."""
-        return "" if self.journal is None else self.journal.way(job.source, source.sha256, self.work)
+        return "" if self.journal is None else self.journal.way(job.source, source.sha256, self.work_of(job))
+
+    def work_of(self, job: Job) -> str:
+        """All that the output of a job is made with, as the journal keeps it."""
+        return f"{self.work} {job.mask_sha256}" if job.mask else self.work
 
     def store(self, job: Job, data: bytes, source: FileContent, way: str = "") -> None:
         """Write an output: onto the disk under a private name, then the journal, then the rename.
@@ -90,7 +95,7 @@ class Output:
                 source_size=source.size,
                 source_mtime=source.mtime,
                 source_sha256=source.sha256,
-                work=self.work,
+                work=self.work_of(job),
                 out=job.name_out,
                 size=status.st_size,
                 mtime=status.st_mtime_ns,
@@ -110,7 +115,7 @@ class Output:
             return job
         if self.exists == "number":
             target = next(place for place in _numbered(job.target) if not os.path.lexists(place))
-            return Job(job.source, Path(target), job.name_in, str(target))
+            return replace(job, target=Path(target), name_out=str(target))
         hint = "Choose --exists overwrite or --exists number."
         raise ImageError("the output is there already.", where=job.target, hint=hint)
 
@@ -147,7 +152,7 @@ class Output:
         for place in _numbered(PurePosixPath(job.name_out)):
             target = job.target.with_name(place.name)
             if self._may_take(place, target, job, own, journal) and self.claims.take(place.as_posix(), own):
-                return Job(job.source, target, job.name_in, place.as_posix())
+                return replace(job, target=target, name_out=place.as_posix())
         raise AssertionError("numbers do not end")
 
     def _may_take(self, place: PurePosixPath, target: Path, job: Job, own: str, journal: Journal) -> bool:

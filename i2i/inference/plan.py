@@ -7,7 +7,7 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -18,12 +18,20 @@ from i2i.inference.inputs import STREAM, RealPaths, Root, Search, Selection, roo
 
 @dataclass(frozen=True)
 class Job:
-    """One picture: where it is (`-`: standard input), where its translation goes, and both as a person knows them."""
+    """One picture: where it is (`-`: standard input), where its translation goes, and both as a person knows them.
+
+    `place` is where it is below its input. `mask` is the file that marks its holes, with the SHA-256 of its content
+    once that was read; `refusal` says why nothing can be done, where that is known from names alone.
+    """
 
     source: Path
     target: Path
     name_in: str
     name_out: str
+    place: str = ""
+    mask: Path | None = None
+    mask_sha256: str = ""
+    refusal: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,31 +55,31 @@ class Plan:
         `a.gif` becomes `a.png`, or `a.gif.png` where another output has that name or could get it.
         """
         name = self._names_as_png[job.name_out]
-        return Job(job.source, job.target.with_name(PurePosixPath(name).name), job.name_in, name)
+        return replace(job, target=job.target.with_name(PurePosixPath(name).name), name_out=name)
 
     def has(self, place: PurePosixPath) -> bool:
         """Whether an output of the plan has that name."""
-        return _same(place) in self._taken
+        return folded(place) in self._taken
 
     def is_input(self, path: Path) -> bool:
-        """Whether a place is that of an input, or of a file that an input is a link to."""
+        """Whether a place is that of an input or mask, or of a file that an input is a link to."""
         return self._real(path) in self._inputs
 
     @cached_property
     def _taken(self) -> set[str]:
-        return {_same(PurePosixPath(job.name_out)) for job in self.everything or self.jobs}
+        return {folded(PurePosixPath(job.name_out)) for job in self.everything or self.jobs}
 
     @cached_property
     def _names_as_png(self) -> dict[str, str]:
         """Of all jobs at once, so that no two get the same."""
         places = [PurePosixPath(job.name_out) for job in self.everything or self.jobs]
-        stems = Counter(_same(place.with_suffix("")) for place in places)
+        stems = Counter(folded(place.with_suffix("")) for place in places)
         taken, names = set(self._taken), {}
         for place in places:
             candidate = place.with_suffix(".png")
-            if _same(candidate) in taken or stems[_same(place.with_suffix(""))] > 1:
+            if folded(candidate) in taken or stems[folded(place.with_suffix(""))] > 1:
                 candidate = _free(place.with_name(f"{place.name}.png"), taken)
-            taken.add(_same(candidate))
+            taken.add(folded(candidate))
             names[place.as_posix()] = candidate.as_posix()
         return names
 
@@ -81,7 +89,8 @@ class Plan:
 
     @cached_property
     def _inputs(self) -> set[str]:
-        return _real_inputs(self.everything or self.jobs)
+        jobs = self.everything or self.jobs
+        return _real_inputs(jobs) | {self._real(job.mask) for job in jobs if job.mask}
 
 
 def plan(
@@ -166,7 +175,8 @@ def _plan_of_one(roots: Sequence[Root], output: Path, format: str | None, suffix
         raise UsageError("one picture needs the name of a picture file here.", where=output, hint="Such as -o out.png")
     source = Path(roots[0].path)
     target = output if not to_stream or format is None else Path(f"{STREAM}{format}")
-    jobs = [Job(source, target, str(source), STREAM if to_stream else str(output))]
+    place = "" if str(source) == STREAM else source.name
+    jobs = [Job(source, target, str(source), STREAM if to_stream else str(output), place)]
     if not to_stream:
         _refuse_to_replace_inputs(jobs)
         if os.path.exists(target) and os.path.exists(source) and target.samefile(source):
@@ -176,7 +186,7 @@ def _plan_of_one(roots: Sequence[Root], output: Path, format: str | None, suffix
 
 def _name_outputs(files: Sequence[tuple[str, str]], output: Path, format: str | None, suffix: str) -> list[Job]:
     plain = [_named(PurePosixPath(place), format, suffix) for _, place in files]
-    keys = [_same(place) for place in plain]
+    keys = [folded(place) for place in plain]
     shared = Counter(keys)
     taken = {key for key, count in shared.items() if count == 1}
     jobs = []
@@ -187,8 +197,8 @@ def _name_outputs(files: Sequence[tuple[str, str]], output: Path, format: str | 
             if wanted.suffix.lower() != place.suffix.lower():
                 target = place.with_name(f"{place.name}{suffix}{wanted.suffix}")
             target = _free(target, taken)
-            taken.add(_same(target))
-        jobs.append(Job(Path(path), output / target, path, target.as_posix()))
+            taken.add(folded(target))
+        jobs.append(Job(Path(path), output / target, path, target.as_posix(), given))
     return jobs
 
 
@@ -197,7 +207,7 @@ def _named(place: PurePosixPath, format: str | None, suffix: str) -> PurePosixPa
     return place if wanted == place.suffix and not suffix else place.with_name(f"{place.stem}{suffix}{wanted}")
 
 
-def _same(place: PurePosixPath) -> str:
+def folded(place: PurePosixPath) -> str:
     """Equal for two names that some file systems do not tell apart."""
     text = str(place)
     if text.isascii():
@@ -208,7 +218,7 @@ def _same(place: PurePosixPath) -> str:
 def _free(target: PurePosixPath, taken: set[str]) -> PurePosixPath:
     """The name, or the first of name-2, name-3 and so on that nobody has."""
     candidate, number = target, 1
-    while _same(candidate) in taken:
+    while folded(candidate) in taken:
         number += 1
         candidate = target.with_name(f"{target.stem}-{number}{target.suffix}")
     return candidate

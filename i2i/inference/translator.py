@@ -45,10 +45,13 @@ def load(
     """The translator of a model file, a run folder or a shipped model.
 
     Without a direction it is a2b, or the only one that the model has. Raises UsageError for an unknown model, device
-    or direction, or for what the network cannot do, ModelError for a file that cannot be used.
+    or direction, a model to inpaint, or for what the network cannot do, ModelError for a file that cannot be used.
     """
     path = resolve(model)
     file = load_model(path)
+    if file.info.task == "inpaint":
+        what = f"{model} is a model to inpaint pictures: it takes a mask too."
+        raise UsageError(what, hint="Use: i2i.load_inpainter")
     chosen = choose_direction(file.info, direction)
     network = file.networks[chosen]
     return Translator(network, file.info, chosen, pick_device(device), sha256=sha256_of(path), running=running)
@@ -73,6 +76,8 @@ class Translator:
 
     `tell` hears what a person should know, such as memory that was short; `running` and `memory` see `Ways`.
     """
+
+    marking = None  # it looks for no holes
 
     def __init__(
         self,
@@ -153,7 +158,7 @@ class Translator:
         return pixels[:, :, 0] if array.ndim == 2 and pixels.shape[2] == 1 else pixels
 
     def _translate(self, picture: Picture, asked: str = "") -> Picture:
-        with torch.inference_mode(), _repeatable():
+        with torch.inference_mode(), repeatable():
             if self.labels:
                 self._refuse_other_than_labels(picture)
             shown = picture if self.labels else picture.with_pixels(filled(picture))
@@ -161,7 +166,7 @@ class Translator:
             as_luma = picture.is_gray and self.channels_in == 3 and self.info.keeps_gray
             result, way = self._result(pixels, picture.pixels.dtype.name, as_luma, Way.parse(asked))
             alpha = _as_large(picture.alpha, result)
-            made = replace(picture, pixels=result, alpha=alpha, way=str(way or ""))
+            made = replace(picture, pixels=result, alpha=alpha, way=str(way or ""), mask=None, own=None)
         return self._with_note(made) if way and way.sampled else made
 
     def _refuse_other_than_labels(self, picture: Picture) -> None:
@@ -169,7 +174,9 @@ class Translator:
         if not picture.is_gray or picture.pixels.dtype != np.uint8:
             raise ImageError("this model reads label maps: 8 bit, one channel, class numbers.")
         if (highest := int(picture.pixels.max())) >= self.labels:
-            raise ImageError(f"holds class {highest}, and the model knows the classes 0 to {self.labels - 1}.")
+            known = "class 0 alone" if self.labels == 1 else f"the classes 0 to {self.labels - 1}"
+            hint = "Give such pixels a class that it knows, or train with more: --set method.labels=N"
+            raise ImageError(f"holds class {highest}, and the model knows {known}.", hint=hint)
 
     def _result(self, pixels: Samples, kind: str, as_luma: bool, known: Way | None) -> tuple[Samples, Way | None]:
         """(H, W, C_in) -> (sH, sW, C_out) of a type, and the way it took, if it took one."""
@@ -313,7 +320,7 @@ def _drawn_from(seed: int | None, device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def _repeatable() -> Iterator[None]:
+def repeatable() -> Iterator[None]:
     """cuDNN takes deterministic algorithms, and the same ones each time; afterwards all is as it was."""
     # torch.backends.cudnn.flags() would also touch the TF32 switches, and raises where they were set one by one
     cudnn = torch.backends.cudnn

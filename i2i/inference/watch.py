@@ -13,7 +13,7 @@ from i2i.inference.plan import Job, Plan
 SECONDS = 2.0
 PAUSE_FOR_EACH_LOOK = 5  # times as long as a look takes: a hundred thousand files take seconds
 
-Status = tuple[int, int]  # size in bytes, time of change in nanoseconds
+Status = tuple[int, ...]  # size in bytes, time of change in nanoseconds; of a picture, then of its mask
 
 
 class Watch:
@@ -72,11 +72,11 @@ class Watch:
 
 
 def _statuses(plan: Plan) -> dict[Job, Status]:
-    found = {}
+    found: dict[Job, Status] = {}
     for job in plan.jobs:
         try:
-            status = os.stat(job.source)
+            statuses = [os.stat(path) for path in (job.source, job.mask) if path]
         except OSError:  # taken away between two looks
             continue
-        found[job] = (status.st_size, status.st_mtime_ns)
+        found[job] = tuple(number for status in statuses for number in (status.st_size, status.st_mtime_ns))
     return found

@@ -19,6 +19,29 @@ def l2_loss(fake: Tensor, real: Tensor) -> Tensor:
     return F.mse_loss(precise(fake), precise(real))
 
 
+def hole_and_valid_loss(fake: Tensor, real: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum of the absolute differences inside the hole and outside of it, each over the number of all values.
+
+    Pictures are (N, C, H, W) and the mask (N, 1, H, W), 1 in the hole: Liu et al. 2018, L_hole and L_valid. Their sum
+    is the `l1_loss` of the whole picture.
+    """
+    difference = (precise(fake) - precise(real)).abs()
+    inside = (difference * mask).mean()
+    return inside, difference.mean() - inside
+
+
+def total_variation(picture: Tensor, region: Tensor) -> Tensor:
+    """Mean absolute difference of neighbours to the right and below that both lie in a region.
+
+    The picture is (N, C, H, W), the region (N, 1, H, W), 1 inside: Liu et al. 2018, L_tv, over the number of all values
+    of the picture.
+    """
+    x = precise(picture)
+    right = (x.diff(dim=3).abs() * region[..., 1:] * region[..., :-1]).sum()
+    below = (x.diff(dim=2).abs() * region[..., 1:, :] * region[..., :-1, :]).sum()
+    return (right + below) / x.numel()
+
+
 PIXEL_LOSSES = {"l1": l1_loss, "l2": l2_loss}  # by the name that settings have for them
 
 

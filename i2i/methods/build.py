@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from i2i.config.methods.cyclegan import CycleGANConfig
+from i2i.config.methods.inpaint import InpaintConfig
 from i2i.config.methods.pix2pix import Pix2PixConfig
 from i2i.config.methods.srgan import SRGANConfig
 from i2i.config.run import MethodConfig
 from i2i.methods.base import Method
 from i2i.methods.cyclegan import CycleGAN
+from i2i.methods.inpaint import Inpaint
 from i2i.methods.pix2pix import Pix2Pix
 from i2i.methods.srgan import SRGAN
 
@@ -24,4 +26,6 @@ def build_method(config: MethodConfig) -> Method:
             return Pix2Pix(config)
         case SRGANConfig():
             return SRGAN(config)
+        case InpaintConfig():
+            return Inpaint(config)
     raise TypeError(f"no method is built from {type(config).__name__}")

@@ -14,12 +14,12 @@ from torch import Tensor, cat, nn, stack
 
 from i2i.config.methods.pix2pix import Pix2PixConfig
 from i2i.data.batches import Paired
-from i2i.losses.adversarial import RELATIVISTIC, discriminator_loss, generator_loss
-from i2i.losses.feature_matching import feature_matching
+from i2i.losses.adversarial import RELATIVISTIC
 from i2i.losses.penalties import gradient_penalty
-from i2i.losses.perceptual import Comparison, Perceptual
 from i2i.losses.reconstruction import PIXEL_LOSSES
 from i2i.methods.base import Feed, Method, Player, StepInfo, Update
+from i2i.methods.looks import Looks
+from i2i.methods.verdicts import fooling, matching, telling
 from i2i.networks.base import Network
 from i2i.networks.build import build
 from i2i.networks.labels import OneHot
@@ -45,9 +45,7 @@ class Pix2Pix(Method):
         self.discriminator = build(type(config.discriminator)(**judged)) if config.adversarial_weight else None
         self.shown = OneHot(config.labels) if config.labels else nn.Identity()
         self.pixel_loss = PIXEL_LOSSES[config.pixel]
-        weights: dict[Comparison, float] = {"perceptual": config.perceptual_weight, "style": config.style_weight}
-        self.features = {comparison: weight for comparison, weight in weights.items() if weight}
-        self.perceptual = Perceptual(config.perceptual, self.features) if self.features else None
+        self.looks = Looks(config.perceptual, perceptual=config.perceptual_weight, style=config.style_weight)
         if config.adversarial in RELATIVISTIC and self.discriminator is not None:
             self.coupled = ("gan", "d")
 
@@ -67,11 +65,7 @@ class Pix2Pix(Method):
     def _telling(self, real_a: Tensor, real_b: Tensor, fake_b: Tensor, at: StepInfo) -> dict[str, Tensor]:
         config = self.config
         fakes, reals = self._judged(real_a, fake_b), self._judged(real_a, real_b)
-        losses = [
-            discriminator_loss(config.adversarial, real.logits, fake.logits)
-            for fake, real in zip(fakes, reals, strict=True)
-        ]
-        told = {"d": 0.5 * stack(losses).sum()}
+        told = {"d": telling(config.adversarial, reals, fakes)}
         if config.adversarial == "wgan-gp" and config.gradient_penalty:
             mix = at.draws.uniform(len(real_b))
             penalty = gradient_penalty(lambda picture: self._total(real_a, picture), real_b, fake_b, mix)
@@ -87,15 +81,10 @@ class Pix2Pix(Method):
         needs_real = config.adversarial in RELATIVISTIC or config.feature_matching
         with torch.no_grad():  # the generator has no part in them
             reals = self._judged(real_a, real_b) if needs_real else fakes
-        losses = [
-            generator_loss(config.adversarial, fake.logits, real.logits)
-            for fake, real in zip(fakes, reals, strict=True)
-        ]
-        fooling = {"gan": config.adversarial_weight * stack(losses).sum()}
+        losses = {"gan": config.adversarial_weight * fooling(config.adversarial, reals, fakes)}
         if config.feature_matching:
-            matched = feature_matching([fake.features for fake in fakes], [real.features for real in reals])
-            fooling["features"] = config.feature_matching * matched
-        return fooling
+            losses["features"] = config.feature_matching * matching(reals, fakes)
+        return losses
 
     def _likeness(self, real_b: Tensor, fake_b: Tensor) -> dict[str, Tensor]:
         """How far the translation is from the real picture, by pixels and by features."""
@@ -103,10 +92,7 @@ class Pix2Pix(Method):
         losses: dict[str, Tensor] = {}
         if config.pixel_weight:
             losses[config.pixel] = config.pixel_weight * self.pixel_loss(fake_b, real_b)
-        if self.perceptual:
-            found = self.perceptual.losses(_unit(fake_b), _unit(real_b))
-            losses |= {comparison: self.features[comparison] * loss for comparison, loss in found.items()}
-        return losses
+        return {**losses, **self.looks(fake_b, real_b)}
 
     def _judged(self, real_a: Tensor, picture: Tensor) -> list[Verdict]:
         assert self.discriminator is not None
@@ -129,8 +115,3 @@ class Pix2Pix(Method):
         real_a, real_b = batch
         shown = (real_a + 1) * (255 / max(1, self.config.labels - 1)) - 1 if self.config.labels else real_a
         return {"real_a": shown, "fake_b": deployed[self.config.direction](real_a), "real_b": real_b}
-
-
-def _unit(pictures: Tensor) -> Tensor:
-    """From [-1, 1] to [0, 1]."""
-    return pictures / 2 + 0.5

@@ -45,6 +45,8 @@ def _generator_settings(info: ModelInfo, method: str) -> dict[str, object]:
     if up := info.networks.get("up"):
         own = _prefixed("method.generator", up)
         return own | {"method.scale": own.pop("method.generator.scale")}
+    if fill := info.networks.get("fill"):
+        return _prefixed("method.generator", fill)
     a2b, b2a = info.networks.get("a2b"), info.networks.get("b2a")
     settings: dict[str, object] = {}
     if isinstance(a2b, TRANSLATORS):

@@ -1,7 +1,7 @@
 """Weights made elsewhere: what is in a file, and a model file of ours with it.
 
-Generators of CycleGAN and pix2pix and upscalers are recognised by the names and shapes of their tensors, which say
-every setting that pictures depend on.
+Generators of CycleGAN, pix2pix and DeepFillv2 and upscalers are recognised by the names and shapes of their tensors,
+which say every setting that pictures depend on.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from i2i.config.networks import CompactConfig, ResNetConfig, RRDBConfig, SRResNetConfig, UNetConfig
+from i2i.config.networks import CompactConfig, GatedConfig, ResNetConfig, RRDBConfig, SRResNetConfig, UNetConfig
 from i2i.errors import ModelError, UsageError
 from i2i.models.foreign_cyclegan import is_resnet_generator, resnet_generator
+from i2i.models.foreign_inpainting import deepfill_generator, is_deepfill_generator
 from i2i.models.foreign_likeness import likeness
 from i2i.models.foreign_unet import is_unet_generator, unet_generator
 from i2i.models.foreign_upscalers import nearest, upscaler
@@ -31,10 +32,12 @@ from i2i.version import __version__
 
 IMPORTABLE = (
     "Can be imported: ResNet generators of CycleGAN, U-Net generators of pix2pix;"
-    " upscalers Compact, RRDB (ESRGAN), SRResNet, MSRResNet."
+    " upscalers Compact, RRDB (ESRGAN), SRResNet, MSRResNet; for inpainting DeepFillv2."
 )
-# Who published a translator of this kind; all other kinds enlarge.
-METHODS = {"resnet": "cyclegan", "unet": "pix2pix"}
+# What made a network of this kind; all other kinds enlarge, and were made in many ways.
+METHODS = {"resnet": "cyclegan", "unet": "pix2pix", "gated": "inpaint"}
+# What a network that has no directions is called, and the name of the only one in its model file.
+ALONE: dict[str, tuple[str, Direction]] = {"upscale": ("an upscaler", "up"), "inpaint": ("an inpainter", "fill")}
 # Wrapping modules, and the generator in a file with all networks of a training: its running average if there is one.
 PREFIXES = ("module.", "_orig_mod.", "generator_ema.", "generator.", "netG.", "net_g.", "module.")
 
@@ -44,34 +47,46 @@ class Foreign:
     """A network of ours with the weights of a file; `title` is what people call it."""
 
     title: str
-    config: ResNetConfig | UNetConfig | CompactConfig | RRDBConfig | SRResNetConfig
+    config: ResNetConfig | UNetConfig | CompactConfig | RRDBConfig | SRResNetConfig | GatedConfig
     network: Network
+
+    @property
+    def task(self) -> Literal["translate", "upscale", "inpaint"]:
+        """What the network is for."""
+        match self.config:
+            case ResNetConfig() | UNetConfig():
+                return "translate"
+            case GatedConfig():
+                return "inpaint"
+        return "upscale"
 
 
 def import_weights(files: Sequence[Path], output: Path, direction: Literal["a2b", "b2a"] | None = None) -> ModelInfo:
-    """Write one model file of ours with the weights of an upscaler, or of one or two generators of CycleGAN or pix2pix.
+    """Write one model file of ours with the weights of one network, or of two generators of CycleGAN or pix2pix.
 
     Two files are a2b and b2a; `direction` says what a single one is. Weights are stored as they are, without halving.
     Raises ModelError for a file that cannot be read or holds no such network, saying what it looks like; UsageError for
-    an upscaler with a direction or a second file.
+    an upscaler or inpainter with a direction or a second file.
     """
     found = [recognise(read_tensors(path), path) for path in files]
-    enlarging = [path for path, foreign in zip(files, found, strict=True) if foreign.config.kind not in METHODS]
-    if enlarging and (direction is not None or len(files) > 1):
-        hint = "Import it alone, without --direction."
-        raise UsageError("is an upscaler, and those have no directions.", where=enlarging[0], hint=hint)
     directions: tuple[Direction, ...] = ("a2b", "b2a") if len(files) == 2 else (direction or "a2b",)
-    if enlarging:
-        directions = ("up",)
+    task = found[0].task
+    for path, foreign in zip(files, found, strict=True):
+        if foreign.task in ALONE:
+            what, name = ALONE[foreign.task]
+            if direction is not None or len(files) > 1:
+                hint = "Import it alone, without --direction."
+                raise UsageError(f"is {what}, and those have no directions.", where=path, hint=hint)
+            directions = (name,)
     named = dict(zip(directions, found, strict=True))
     info = ModelInfo(
         version=__version__,
-        task="upscale" if enlarging else "translate",
+        task=task,
         method=", ".join(dict.fromkeys(METHODS.get(foreign.config.kind, "") for foreign in found)),
         directions=directions,
         networks={name: foreign.config for name, foreign in named.items()},
         keeps_gray=all(foreign.config.kind != "unet" for foreign in found),
-        value_range=(0.0, 1.0) if enlarging else (-1.0, 1.0),
+        value_range=(0.0, 1.0) if task == "upscale" else (-1.0, 1.0),
         multiple=max(foreign.network.multiple for foreign in found),
         minimum=max(foreign.network.minimum for foreign in found),
         ancestor=", ".join(f"{path.name} (SHA-256 {sha256(path)})" for path in files),
@@ -99,6 +114,8 @@ def recognise(state: Mapping[str, Tensor], path: Path) -> Foreign:
         return Foreign("ResNet generator of CycleGAN", *resnet_generator(state, path))
     if is_unet_generator(state):
         return Foreign("U-Net generator of pix2pix", *unet_generator(state, path))
+    if is_deepfill_generator(state):
+        return Foreign("DeepFillv2", *deepfill_generator(state, path))
     if known := upscaler(state, path):
         title, config, network = known
         return Foreign(f"{title}, scale {config.scale}", config, network)

@@ -10,6 +10,7 @@ from torch import Tensor
 State = Mapping[str, Tensor]
 
 WITH_TANH = "whose output goes through tanh; i2i's SRResNet has none, and its pictures would be others"
+NOT_BUILT_IN = ", an inpainting network that is not built in"
 # What it is: patterns that each match one name at least. The first line that fits is told.
 LIKENESSES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ESRGAN+, RRDB with 1x1 convolutions inside the blocks", (r".*(?:RDB|rdb)\d\.conv1x1\.weight",)),
@@ -29,8 +30,12 @@ LIKENESSES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("EDSR or RCAN", (r"conv_after_body\.weight",)),
     ("EDSR or RCAN", (r"head\.0\.weight", r"body\.0\.body\.0\..*")),
     ("SPAN in its published form", (r"conv_1\.(eval_conv|sk)\.weight",)),
-    ("LaMa", (r".*\.ffc\.convl2l\.weight",)),
-    ("DeepFill", (r"(stage1\.conv1|xconv1)\.conv\.weight",)),
+    (f"LaMa{NOT_BUILT_IN}", (r".*\.ffc\.convl2l\.weight",)),
+    (f"MAT{NOT_BUILT_IN}", (r"synthesis\.first_stage\.conv_first\..*",)),
+    (f"AOT-GAN{NOT_BUILT_IN}", (r"middle\.0\.block00\.\d\.weight",)),
+    (f"a U-Net with partial convolutions{NOT_BUILT_IN}", (r"enc_1\.conv\..*weight", r"dec_1\.conv\..*weight")),
+    (f"DeepFillv1{NOT_BUILT_IN}", (r"coarse_generator\.conv1\.conv\.weight",)),
+    (f"DeepFillv2 with layers of its own (InpaintSANet){NOT_BUILT_IN}", (r"coarse_net\.0\.conv2d\.weight",)),
     ("a transformer (SwinIR, HAT, DAT or like them)", (r".*\.(attn\..*|relative_position_bias_table)",)),
     ("a discriminator of pix2pixHD", (r"scale\d+_layer\d+\..*",)),
 )

@@ -20,7 +20,7 @@ LARGEST_HEADER = 16_000_000
 METADATA_KEY = "i2i"
 COPY_AGAIN = "Copy or download it again."
 
-Direction = Literal["a2b", "b2a", "up"]
+Direction = Literal["a2b", "b2a", "up", "fill"]
 
 
 class TrainingScale(Settings):
@@ -46,10 +46,10 @@ class ModelInfo(Settings):
 
     format: int = setting(FORMAT, "number of the file format")
     version: str = setting("", "version of i2i that wrote the file")
-    task: Literal["translate", "upscale"] = setting("translate", "what the model does")
+    task: Literal["translate", "upscale", "inpaint"] = setting("translate", "what the model does")
     method: str = setting("", "how it was trained")
     directions: tuple[Direction, ...] = setting(
-        (), "directions that pictures can go in: a2b and b2a of a translation, up of an enlargement"
+        (), "directions that pictures can go in: a2b, b2a of a translation, up of an enlargement, fill of inpainting"
     )
     networks: dict[str, Network] = setting(..., "settings of each network; generators are named by their direction")
     value_range: tuple[float, float] = setting((-1.0, 1.0), "black and white as the networks see them")

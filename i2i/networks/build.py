@@ -7,6 +7,7 @@ from typing import overload
 from i2i.config.networks import (
     CompactConfig,
     DiscriminatorConfig,
+    GatedConfig,
     GeneratorConfig,
     MultiScaleConfig,
     PatchGANConfig,
@@ -14,25 +15,37 @@ from i2i.config.networks import (
     ResNetConfig,
     RRDBConfig,
     SPANConfig,
+    SpectralPatchGANConfig,
     SRGANDiscriminatorConfig,
     SRResNetConfig,
     UNetConfig,
     UNetDiscriminatorConfig,
 )
 from i2i.networks.compact import CompactGenerator
+from i2i.networks.gated import GatedGenerator
 from i2i.networks.multiscale import MultiScaleDiscriminator
 from i2i.networks.patchgan import PatchGAN, PixelDiscriminator
 from i2i.networks.resnet import ResNetGenerator
 from i2i.networks.rrdb import RRDBGenerator
 from i2i.networks.span import SPANGenerator
+from i2i.networks.spectral_patchgan import SpectralPatchGAN
 from i2i.networks.srgan_discriminator import SRGANDiscriminator
 from i2i.networks.srresnet import SRResNetGenerator
 from i2i.networks.unet import UNetGenerator
 from i2i.networks.unet_discriminator import UNetDiscriminator
 
-AnyGenerator = ResNetGenerator | CompactGenerator | UNetGenerator | SRResNetGenerator | RRDBGenerator | SPANGenerator
+AnyGenerator = (
+    ResNetGenerator
+    | CompactGenerator
+    | UNetGenerator
+    | SRResNetGenerator
+    | RRDBGenerator
+    | SPANGenerator
+    | GatedGenerator
+)
 AnyPairedDiscriminator = PatchGAN | PixelDiscriminator | MultiScaleDiscriminator  # each has `judge`
-AnyDiscriminator = AnyPairedDiscriminator | SRGANDiscriminator | UNetDiscriminator
+AnyInpaintingDiscriminator = SpectralPatchGAN | PatchGAN | MultiScaleDiscriminator  # each has `judge`
+AnyDiscriminator = AnyPairedDiscriminator | AnyInpaintingDiscriminator | SRGANDiscriminator | UNetDiscriminator
 AnyNetwork = AnyGenerator | AnyDiscriminator
 
 
@@ -49,7 +62,15 @@ def build(config: RRDBConfig) -> RRDBGenerator: ...
 @overload
 def build(config: SPANConfig) -> SPANGenerator: ...
 @overload
-def build(config: PatchGANConfig | PixelConfig | MultiScaleConfig) -> AnyPairedDiscriminator: ...
+def build(config: GatedConfig) -> GatedGenerator: ...
+@overload
+def build(config: PatchGANConfig) -> PatchGAN: ...
+@overload
+def build(config: PixelConfig) -> PixelDiscriminator: ...
+@overload
+def build(config: MultiScaleConfig) -> MultiScaleDiscriminator: ...
+@overload
+def build(config: SpectralPatchGANConfig) -> SpectralPatchGAN: ...
 @overload
 def build(config: DiscriminatorConfig) -> AnyDiscriminator: ...
 def build(config: GeneratorConfig | DiscriminatorConfig) -> AnyNetwork:
@@ -67,6 +88,8 @@ def build(config: GeneratorConfig | DiscriminatorConfig) -> AnyNetwork:
             return RRDBGenerator(config)
         case SPANConfig():
             return SPANGenerator(config)
+        case GatedConfig():
+            return GatedGenerator(config)
         case PatchGANConfig():
             return PatchGAN(config)
         case PixelConfig():
@@ -77,3 +100,5 @@ def build(config: GeneratorConfig | DiscriminatorConfig) -> AnyNetwork:
             return SRGANDiscriminator(config)
         case UNetDiscriminatorConfig():
             return UNetDiscriminator(config)
+        case SpectralPatchGANConfig():
+            return SpectralPatchGAN(config)

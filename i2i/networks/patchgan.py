@@ -17,7 +17,7 @@ from i2i.networks.norm import needs_bias, norm
 class Verdict(NamedTuple):
     """What a discriminator of one scale says, and what it says it from."""
 
-    logits: Tensor  # (N, 1, h, w)
+    logits: Tensor  # (N, 1, h, w), or of many channels
     features: tuple[Tensor, ...]  # activations of its hidden layers, from the first on: (N, C, h, w) each
 
 

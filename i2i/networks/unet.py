@@ -11,6 +11,8 @@ from i2i.networks.initial import initialise
 from i2i.networks.labels import OneHot
 from i2i.networks.norm import needs_bias, norm
 
+LUMA = (0.299, 0.587, 0.114)
+
 
 class UNetGenerator(Network):
     """Halves the picture down to a last map and doubles it again, each level joined by the map of its size on the way.
@@ -18,6 +20,8 @@ class UNetGenerator(Network):
     `forward` takes (N, C, H, W) in [-1, 1] with sides that are multiples of `multiple`. A side of `minimum` ends in a
     map of one pixel.
     """
+
+    config: UNetConfig
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
@@ -30,9 +34,19 @@ class UNetGenerator(Network):
         initialise(self, config)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C_in, H, W) -> (N, C_out, H, W), both in [-1, 1]."""
+        """(N, C_in, H, W) -> (N, C_out, H, W), both in [-1, 1].
+
+        With `keep_luma` from (N, 1, H, W) to (N, 3, H, W); in training beyond [-1, 1] where brightness and colour do
+        not go together, since clipping would take gradients away.
+        """
+        made = self._made(self.shown(x))
+        if not self.config.keep_luma:
+            return made
+        coloured = with_luma(made, x)
+        return coloured if self.training else paled(coloured, x)
+
+    def _made(self, x: Tensor) -> Tensor:
         skips: list[Tensor] = []
-        x = self.shown(x)
         for level in self.down:
             x = level(x)  # (N, F_k, H/2^k, W/2^k)
             skips.append(x)
@@ -41,6 +55,20 @@ class UNetGenerator(Network):
         for level in others:
             x = level(torch.cat([skips.pop(), x], dim=1))  # (N, 2 F_k, ...) -> (N, F_(k-1), H/2^(k-1), W/2^(k-1))
         return x
+
+
+def with_luma(picture: Tensor, luma: Tensor) -> Tensor:
+    """(N, 3, H, W) made lighter or darker, all three channels alike, until its luma (ITU-R BT.601) is (N, 1, H, W)."""
+    shares = picture.new_tensor(LUMA).view(1, 3, 1, 1)
+    return picture + (luma - (picture * shares).sum(dim=1, keepdim=True))
+
+
+def paled(picture: Tensor, luma: Tensor) -> Tensor:
+    """(N, 3, H, W) of that luma (N, 1, H, W), with each pixel pulled towards gray just until it lies in [-1, 1]."""
+    chroma = picture - luma
+    room = (1 - luma * chroma.sign()) / chroma.abs()  # how often the chroma of each channel fits; inf where it is 0
+    share = room.amin(dim=1, keepdim=True).clamp(0, 1)
+    return (luma + share * chroma).clamp(-1, 1)  # what rounding leaves outside
 
 
 def _encoder(config: UNetConfig, widths: list[int]) -> nn.ModuleList:

@@ -58,14 +58,14 @@ class UNetDiscriminator(Network):
 
 
 class Convolution(nn.Conv2d):
-    """A convolution without bias whose weight may be the result of a computation."""
+    """A convolution whose weight may be the result of a computation."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', H', W')."""
         # The power iteration loses its digits in half precision, and fails on CUDA where autocast mixes types.
         with torch.autocast(x.device.type, enabled=False):
             weight = self.weight
-        return F.conv2d(x, weight, stride=self.stride, padding=self.padding)
+        return F.conv2d(x, weight, self.bias, stride=self.stride, padding=self.padding)
 
 
 def _halving(channels: int, filters: int) -> Convolution:

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from numpy.typing import NDArray
 from PIL import Image
 
 from i2i.cli.data import data
 from i2i.errors import ConfigError, DataError, UsageError
+
+Either = Callable[..., Result]
 
 
 @pytest.fixture
@@ -104,17 +108,78 @@ def test_the_layout_of_the_pairs_may_be_said(folder: Path) -> None:
     assert "train: 2 pairs (colorize)" in result.stdout
     error = call(folder, "--method", "pix2pix", "--pairs", "csv").exception
     assert isinstance(error, DataError)
-    assert "has no train.csv or pairs.csv. Found: A/ (1 image), B/ (1 image). Or give the CSV itself." in str(error)
+    assert "has no pairs.csv or train.csv. Found: A/ (1 image), B/ (1 image). Or give the CSV itself." in str(error)
     wrong = call(folder, "--method", "pix2pix", "--pairs", "folder").exception
     assert isinstance(wrong, ConfigError)
     assert str(wrong).startswith("--pairs: data.pairs must be ")
 
 
+@pytest.fixture(params=["check", "preview"])
+def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Either:
+    """Calls `data check` and then `data preview`, which take the same options."""
+    more: list[str | Path] = (
+        ["-o", tmp_path_factory.mktemp("sheets") / "sheet.png"] if request.param == "preview" else []
+    )
+    return lambda *arguments: call(*arguments, *more, command=request.param)
+
+
 @pytest.mark.parametrize("method", ["cyclegan", "srgan"])
-def test_only_paired_training_has_pairs(folder: Path, method: str) -> None:
-    error = call(folder, "--method", method, "--pairs", "folders").exception
+@pytest.mark.parametrize("option", [("--pairs", "folders"), ("--direction", "b2a")])
+def test_only_paired_training_has_pairs_and_a_direction(
+    folder: Path, either: Either, method: str, option: tuple[str, str]
+) -> None:
+    error = either(folder, "--method", method, *option).exception
     assert isinstance(error, UsageError)
-    assert str(error) == "--pairs is for paired training. Say --method pix2pix."
+    assert str(error) == f"{option[0]} is for paired training. Say --method pix2pix."
+
+
+@pytest.mark.parametrize("method", ["srgan", "inpaint"])
+def test_only_two_domains_are_named(folder: Path, either: Either, method: str) -> None:
+    error = either("--a", folder, "--b", folder, "--method", method).exception
+    assert isinstance(error, UsageError)
+    assert str(error) == f"--a and --b name two domains, and {method} has one. Give DATA."
+
+
+@pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
+def test_data_beside_named_domains_is_refused(folder: Path, either: Either, method: str) -> None:
+    error = either(folder, "--a", folder / "A", "--set", f"data.b={folder / 'B'}", "--method", method).exception
+    assert isinstance(error, UsageError)
+    assert str(error) == (
+        "DATA has no effect beside --a and data.b (--set). "
+        "Leave it out; in a training, --val FOLDER names pictures for validation."
+    )
+
+
+def test_without_any_pictures_it_is_said_what_to_give(either: Either) -> None:
+    error = either().exception
+    assert isinstance(error, DataError)
+    assert str(error) == "no training pictures were named. Give a folder, or --a and --b."
+
+
+def test_the_preview_takes_the_options_of_the_check(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    sheets = tmp_path_factory.mktemp("sheets")
+
+    def drawn(name: str, *arguments: str | Path) -> NDArray[np.uint8]:
+        sheet = sheets / f"{name}.png"
+        given = ("--method", "pix2pix", "--size", "32", "--set", "data.flip=false", "-o", sheet)
+        assert call(*arguments, *given, command="preview").exit_code == 0
+        return np.asarray(Image.open(sheet))
+
+    named = ("--a", folder / "A", "--b", folder / "B")
+    forward, back = drawn("forward", *named), drawn("back", *named, "--direction", "b2a")
+    np.testing.assert_array_equal(drawn("found", folder), forward)
+    np.testing.assert_array_equal(forward[-32:, 32:], back[-32:, :32])  # the target became the input
+    gray = drawn("gray", folder / "A", "--pairs", "colorize")[-32:, :32]
+    assert (gray[:, :, :1] == gray).all()
+
+
+def test_label_maps_in_b_are_checked_by_the_direction(folder: Path) -> None:
+    Image.new("L", (40, 40), 3).save(folder / "B" / "1.png")
+    labelled = (folder, "--method", "pix2pix", "--set", "method.labels=4", "--size", "32")
+    error = call(*labelled).exception
+    assert isinstance(error, DataError)
+    assert str(error).endswith("Where B holds them: --direction b2a.")
+    assert call(*labelled, "--direction", "b2a").exit_code == 0
 
 
 def test_label_maps_are_checked_with_their_number_of_classes(folder: Path) -> None:
@@ -137,12 +202,9 @@ def test_a_sheet_does_not_get_among_the_training_pictures(folder: Path, name: st
     assert not (folder / name).exists()
 
 
-def test_a_sheet_does_not_get_among_pictures_that_a_setting_names(
-    folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    data_folder = tmp_path_factory.mktemp("data")
+def test_a_sheet_does_not_get_among_pictures_that_a_setting_names(folder: Path) -> None:
     named = ["--set", f"data.a={folder / 'A'}", "--set", f"data.b={folder / 'B'}"]
-    error = call(data_folder, "-o", folder / "B" / "sheet.png", *named, command="preview").exception
+    error = call("-o", folder / "B" / "sheet.png", *named, command="preview").exception
     assert isinstance(error, UsageError)
     assert f"the sheet would lie among the training pictures of {folder / 'B'}." in str(error)
 
@@ -154,3 +216,50 @@ def test_a_sheet_never_takes_the_place_of_a_file(folder: Path) -> None:
     assert isinstance(error, UsageError)
     assert str(error) == f"{photo}: the output is there already. Choose another name."
     assert photo.read_bytes() == before
+
+
+@pytest.fixture
+def holes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two masks, one of them empty."""
+    holes = tmp_path_factory.mktemp("holes")
+    Image.new("L", (40, 40), 0).save(holes / "empty.png")
+    Image.fromarray(np.where(np.arange(1600).reshape(40, 40) < 300, 255, 0).astype(np.uint8)).save(holes / "hole.png")
+    return holes
+
+
+@pytest.mark.parametrize("method", ["cyclegan", "pix2pix", "srgan"])
+def test_only_inpainting_has_masks(folder: Path, holes: Path, either: Either, method: str) -> None:
+    error = either(folder, "--method", method, "--masks", holes).exception
+    assert isinstance(error, UsageError)
+    assert str(error) == "--masks is for inpainting. Say --method inpaint."
+
+
+def test_masks_are_checked_beside_the_photos(folder: Path, holes: Path) -> None:
+    given = (folder, "--method", "inpaint", "--masks", holes, "--size", "32")
+    result = call(*given)
+    assert result.exit_code == 10
+    assert result.stdout.splitlines()[1:] == [
+        f"masks of {holes}: 1 picture  ·  smallest 40x40, median 40x40, largest 40x40  ·  PNG 1  ·  1 gray",
+        f"unreadable: {holes}/empty.png: this mask is empty: nothing in it is white.",
+    ]
+    document = json.loads(call(*given, "--json").stdout)
+    unreadable = {"empty.png": "this mask is empty: nothing in it is white."}
+    assert document["masks"] == {"folder": str(holes), "masks": 1, "unreadable": unreadable}
+    (holes / "empty.png").unlink()
+    assert call(*given).exit_code == 0
+
+
+def test_masks_among_the_photos_are_refused_before_a_training(folder: Path, either: Either) -> None:
+    error = either(folder, "--method", "inpaint", "--masks", folder / "B", "--size", "32").exception
+    assert isinstance(error, DataError)
+    assert f"1 mask lies among the photos of {folder}, and would be trained on." in str(error)
+
+
+def test_a_sheet_shows_the_given_masks_and_does_not_get_among_them(folder: Path, holes: Path) -> None:
+    (holes / "empty.png").unlink()
+    given = (folder, "--method", "inpaint", "--masks", holes, "--size", "32")
+    error = call(*given, "-o", holes / "sheet.png", command="preview").exception
+    assert isinstance(error, UsageError)
+    assert str(error) == (f"{holes / 'sheet.png'}: the sheet would lie among the masks of {holes}. Write it elsewhere.")
+    assert not (holes / "sheet.png").exists()
+    assert call(*given, "-o", holes.parent / "sheet of masks.png", command="preview").exit_code == 0

@@ -83,7 +83,8 @@ def test_a_group_without_a_verb_shows_its_help_with_code_2(capsys: pytest.Captur
         (ImageError("is bad.", where="a\nb\x1b[31m\udcff.png"), 3, "i2i: a\\nb\\x1b[31m\\udcff.png: is bad.\n"),
         (TrainingError("losses became non-finite.", hint="Try less."), 4, "i2i: losses became non-finite. Try less.\n"),
         (ModelError("is damaged.", where="x.safetensors"), 6, "i2i: x.safetensors: is damaged.\n"),
-        (KeyboardInterrupt(), 130, ""),
+        (KeyboardInterrupt(), 130, "i2i: stopped.\n"),
+        (KeyboardInterrupt(143), 143, ""),
         (click.Abort(), 130, ""),
     ],
 )  # fmt: skip
@@ -93,6 +94,25 @@ def test_each_error_has_its_code_and_one_line(
     command_that(raising(error))
     assert door.main(["demo"]) == code
     assert capsys.readouterr().err == line
+
+
+def test_an_interrupt_in_the_middle_of_an_import_is_one_line_and_130(tmp_path: Path):
+    """The imported module takes it for an error of its own, as large libraries do."""
+    (tmp_path / "swallowing.py").write_text(
+        "import signal\n"
+        "try:\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "except BaseException as error:\n"
+        "    raise AttributeError('half made') from error\n"
+    )
+    program = (
+        "import click; from i2i.cli import main as door; "
+        "door.cli.load = lambda name: click.Command('demo', callback=lambda: __import__('swallowing')); "
+        "door.sys.argv = ['i2i', 'demo']; door.run()"
+    )
+    call = [sys.executable, "-c", program]
+    done = subprocess.run(call, cwd=tmp_path, capture_output=True, check=False, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "i2i: stopped.\n")
 
 
 def test_v_adds_the_cause(command_that, capsys: pytest.CaptureFixture[str]):

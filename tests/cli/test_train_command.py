@@ -139,6 +139,15 @@ def test_a_dry_run_trains_nothing(library: Library, said):
         (["zebras"], "DATA: there is no folder zebras."),
         (["--a", "horses", "--b", "zebras"], "--b: there is no folder zebras."),
         (["--a", "horses", "--b", "@zebras.txt"], "--b: there is no list zebras.txt."),
+        (
+            ["horses", "--a", "horses", "--b", "horses"],
+            "DATA has no effect beside --a and --b. "
+            "Leave it out; in a training, --val FOLDER names pictures for validation.",
+        ),
+        (
+            ["--a", "a.txt", "--b", "horses"],
+            "--a: a.txt is a file, not a folder of training pictures. A list of files begins with @: --a @a.txt",
+        ),
         (["horses", "--lr", "-1"], "--lr: train.lr must be greater than 0, not -1."),
         (["horses", "--max-time", "8"], "--max-time: engine.max_time: '8' is no time: write 90s, 30min or 8h."),
         (["horses", "--config", "none.toml"], "none.toml: there is no such file."),
@@ -149,6 +158,7 @@ def test_a_dry_run_trains_nothing(library: Library, said):
     ],
 )
 def test_what_cannot_be_trained_is_refused(library: Library, said, arguments: list[str], line: str):
+    Path("a.txt").touch()
     assert said("train", "cyclegan", *arguments) == f"i2i: {line}\n"
     assert not library.calls
 
@@ -201,7 +211,10 @@ def test_a_run_goes_on_with_what_was_changed(library: Library, said, monkeypatch
     monkeypatch.setenv("I2I_DEVICE", "cpu")
     Path("run").mkdir()
     Path("run/config.toml").write_text(dump(CycleGANRun(), ""))
-    said("resume", "run", "--steps", "9", "--set", "train.lr=1e-4", "--workers", "2", code=0)
+    told = said("resume", "run", "--steps", "9", "--set", "train.lr=1e-4", "--workers", "2", code=0)
+    assert told == (
+        "Done. Next:\n  i2i translate run FOLDER -o OUT\n  i2i models info run\n  i2i resume run --steps MORE\nrun\n"
+    )
     expected = {"engine.device": "cpu", "train.lr": 1e-4, "data.workers": 2, "train.steps": 9}
     assert library.calls == [(Path("run"), expected, {"progress": "auto"})]
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from i2i.config.data import PairedConfig, UnpairedConfig
-from i2i.data.check import Check, PairedCheck, check_paired, check_unpaired
+from i2i.config.data import PairedConfig, PhotosConfig, UnpairedConfig
+from i2i.data.check import Check, PairedCheck, check_paired, check_photos, check_unpaired
 from i2i.errors import DataError
 
 Draw = Callable[..., Path]
+GROWN = "; they are scaled up: use larger pictures or a smaller --size"
 
 
 def check(path: Path, size: int = 16) -> Check:
@@ -48,7 +49,7 @@ def test_every_problem_is_named(folders: Path, draw: Draw) -> None:
         draw(name, seed=5)
     assert list(check(folders).problems()) == [
         "unreadable: trainB/x.jpg: the file is empty.",
-        "smaller than the crop of 16: 1 in trainB, such as trainB/small.png",
+        "smaller than the crop of 16: 1 in trainB, such as trainB/small.png" + GROWN,
         "duplicates: trainA/twin.png, trainA/twin2.png",
         "in both folders: trainA/twin.png, testA/leak.png",
         "in both folders: trainA/twin2.png, testA/leak.png",
@@ -125,7 +126,7 @@ def test_every_problem_of_pairs_is_named(pairs: Path, draw: Draw) -> None:
         "without partner: trainA/alone.png",
         "of one name but for the suffix: trainA/double.jpg and trainA/double.png",
         "of unequal aspect: trainA/wide.png 40x30 + trainB/wide.png 30x30",
-        "smaller than the crop of 16: 1 of train, such as trainA/small.png + trainB/small.png",
+        "smaller than the crop of 16: 1 of train, such as trainA/small.png + trainB/small.png" + GROWN,
         "duplicate pairs: trainA/twin.png + trainB/twin.png, trainA/twin2.png + trainB/twin2.png",
         "in train and val: trainA/twin.png + trainB/twin.png, valA/leak.png + valB/leak.png",
         "in train and val: trainA/twin2.png + trainB/twin2.png, valA/leak.png + valB/leak.png",
@@ -140,13 +141,72 @@ def test_files_that_a_csv_names_and_that_are_not_there_are_problems(pairs: Path)
         "column b of pairs.csv",
         "train",
     ]
-    assert list(found.problems()) == ["unreadable: trainB/7.jpg: cannot be read: No such file or directory."]
+    assert list(found.problems()) == [f"missing: trainB/7.jpg: there is no such file in {pairs}."]
+
+
+def test_a_missing_file_of_an_absolute_path_lies_in_no_folder_of_ours(pairs: Path) -> None:
+    (pairs / "pairs.csv").write_text("a,b\ntrainA/1.png,trainB/1.jpg\ntrainA/2.png,/none/7.jpg\n", "utf-8")
+    assert list(checked_pairs(pairs).problems()) == ["missing: /none/7.jpg: there is no such file."]
+
+
+def test_a_pair_in_two_roles_under_one_name_is_named_once(pairs: Path) -> None:
+    for name in ("train.csv", "val.csv"):
+        (pairs / name).write_text("a,b\ntrainA/1.png,trainB/1.jpg\n", "utf-8")
+    assert list(checked_pairs(pairs).problems()) == ["in train and val: trainA/1.png + trainB/1.jpg"]
+
+
+def test_a_file_that_a_list_names_again_is_named_once(pairs: Path) -> None:
+    (pairs / "a.txt").write_text("trainA/1.png\ntrainA/1.png\n", "utf-8")
+    found = check_unpaired(UnpairedConfig(a=f"@{pairs / 'a.txt'}", b=str(pairs / "trainB"), size=16))
+    assert list(found.problems()) == ["named again: trainA/1.png"]
+
+
+def test_folders_inside_the_domains_that_belong_to_no_role_are_told_and_are_no_problem(pairs: Path, draw: Draw) -> None:
+    draw("trainA/testset/1.png")
+    draw("trainA/testset/2.png")
+    draw("trainB/Val/1.png")
+    draw("trainB/valley/2.png")  # of no role
+    found = checked_pairs(pairs)
+    told = f"{pairs}/trainA/testset (2 images), {pairs}/trainB/Val (1 image)"
+    assert list(found.lines())[-2:] == [
+        f"passed over, by their names: {told}",
+        "without partner: trainB/valley/2.png",
+    ]
+    assert found.to_json()["passed_over"] == told.split(", ")
+
+
+@pytest.mark.parametrize(("a", "b"), [("A", "B"), ("A/train", "B/train")])
+def test_a_folder_that_is_read_for_its_role_is_not_passed_over(draw: Draw, tmp_path: Path, a: str, b: str) -> None:
+    for name in (a, b, "A/test", "B/test"):
+        draw(f"{name}/1.png", width=20, height=16)
+    assert checked_pairs(tmp_path).passed_over == ()
+    draw("A/testset/1.png", width=20, height=16)
+    assert checked_pairs(tmp_path).passed_over == (f"{tmp_path}/A/testset (1 image)",)
+
+
+def test_named_folders_and_a_csv_pass_nothing_over(draw: Draw, tmp_path: Path) -> None:
+    for name in ("A/1", "B/1", "A/test/2", "B/test/2", "test/9"):
+        draw(f"{name}.png", width=20, height=16)
+    named = check_paired(PairedConfig(a=str(tmp_path / "A"), b=str(tmp_path / "B"), size=16))
+    assert (named.passed_over, len(named.roles["train"].pairs)) == ((), 2)
+    (tmp_path / "pairs.csv").write_text("a,b\ntest/9.png,test/9.png\n", "utf-8")
+    assert checked_pairs(tmp_path).passed_over == ()
+
+
+def test_photos_for_a_test_are_passed_over_and_small_ones_are_mirrored(draw: Draw, tmp_path: Path) -> None:
+    draw("1.png", width=20, height=15)
+    draw("testing/2.png")
+    assert list(check_photos(PhotosConfig(path=str(tmp_path), size=16)).lines())[1:] == [
+        f"passed over, by their names: {tmp_path}/testing (1 image)",
+        f"smaller than the crop of 16: 1 in {tmp_path}, such as 1.png; "
+        "they are continued by the mirror image: use larger pictures or a smaller --size",
+    ]
 
 
 def test_halves_are_measured_by_themselves(draw: Draw, tmp_path: Path) -> None:
     draw("1.png", width=24, height=16)
     found = checked_pairs(tmp_path, pairs="side-by-side")
-    assert list(found.problems()) == ["smaller than the crop of 16: 1 of train, such as 1.png"]
+    assert list(found.problems()) == ["smaller than the crop of 16: 1 of train, such as 1.png" + GROWN]
 
 
 def test_the_document_holds_the_pairs(pairs: Path, draw: Draw) -> None:

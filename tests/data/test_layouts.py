@@ -94,8 +94,11 @@ def test_a_missing_folder_and_a_file_are_refused(tmp_path: Path) -> None:
     touch(tmp_path, "a.jpg")
     with pytest.raises(DataError, match=r"nowhere: no such folder\."):
         find_training(tmp_path / "nowhere", None, None)
-    with pytest.raises(DataError, match=r"a\.jpg: is a file, not a folder"):
+    with pytest.raises(DataError, match=r"a\.jpg: is a file, not a folder of .*\. Name the folder that it lies in\."):
         find_training(tmp_path / "a.jpg", None, None)
+    touch(tmp_path, "a.txt")
+    with pytest.raises(DataError, match=r"a\.txt: is a file.* A list of files begins with @: --a @.*a\.txt"):
+        find_training(None, str(tmp_path / "a.txt"), str(tmp_path))
     with pytest.raises(DataError, match=r"nowhere: no such folder\."):
         find_training(None, str(tmp_path / "nowhere"), str(tmp_path))
 

@@ -135,6 +135,20 @@ def test_a_domain_in_which_nothing_can_be_read_is_refused(folders: Path) -> None
         open_unpaired(config(folders))
 
 
+def test_files_of_a_list_that_are_not_there_are_told_apart(folders: Path) -> None:
+    (folders / "trainA" / "0.png").write_bytes(b"")
+    (folders / "a.txt").write_text("trainA/0.png\ntrainA/1.png\n1.png\n", "utf-8")
+    lists = UnpairedConfig(a=f"@{folders / 'a.txt'}", b=str(folders / "trainB"), size=16)
+    assert ", 1 missing (1.png), 1 unreadable (trainA/0.png), none held out" in open_unpaired(lists).summary
+    (folders / "a.txt").write_text("1.png\n2.png\n", "utf-8")
+    with pytest.raises(DataError) as caught:
+        open_unpaired(lists)
+    assert str(caught.value) == (
+        f"{folders}: none of 2 images can be read; the first, 1.png: there is no such file. "
+        "Relative paths start at the folder of the list or CSV."
+    )
+
+
 def test_holding_out_everything_is_refused(draw: Draw, tmp_path: Path) -> None:
     draw("A/1.png")
     draw("B/1.png")

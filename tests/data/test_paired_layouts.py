@@ -199,7 +199,7 @@ def test_a_broken_csv_is_refused_with_the_line(tmp_path: Path, content: bytes, t
 
 def test_a_missing_csv_is_one_line(tmp_path: Path) -> None:
     assert refusal(tmp_path / "x.csv") == f"{tmp_path / 'x.csv'}: this CSV cannot be read: No such file or directory."
-    assert "has no train.csv or pairs.csv. Found: nothing. Or give the CSV itself." in refusal(tmp_path, pairs="csv")
+    assert "has no pairs.csv or train.csv. Found: nothing. Or give the CSV itself." in refusal(tmp_path, pairs="csv")
 
 
 @pytest.mark.parametrize("folder", ["", "train/"])
@@ -219,11 +219,28 @@ def test_photos_of_another_shape_are_not_halved_unasked(tmp_path: Path, draw: Dr
     draw("1.png", width=40, height=20)
     draw("2.png", width=30, height=20)
     assert refusal(tmp_path) == (
-        f"{tmp_path}: has no trainA/ + trainB/, A/ + B/ or train/A + train/B and no pairs.csv, and is no one folder of "
-        "pictures all twice as wide as high. Found: 2 images and no folders. Or name the two folders: --a FOLDER "
-        "--b FOLDER; pictures that hold both halves: --pairs side-by-side; photos: --pairs edges"
+        f"{tmp_path}: has no trainA/ + trainB/, A/ + B/, train/A + train/B or A/train + B/train, no pairs.csv or "
+        "train.csv, and is no one folder of pictures all twice as wide as high. Found: 2 images and no folders. Or "
+        "name the two folders: --a FOLDER --b FOLDER; pictures that hold both halves: --pairs side-by-side; photos "
+        "alone: --pairs colorize, edges or degrade"
     )
     assert len(find(tmp_path, pairs="side-by-side").pairs) == 2
+
+
+@pytest.mark.parametrize("folder", ["", "train/"])
+def test_the_few_pictures_that_are_no_side_by_side_ones_are_named(tmp_path: Path, draw: Draw, folder: str) -> None:
+    for number in range(5):
+        draw(f"{folder}{number}.png", width=40, height=20)
+    draw(f"{folder}odd.png", width=30, height=20)
+    hint = "Take what is no pair out, or halve every picture: --pairs side-by-side"
+    assert refusal(tmp_path) == (
+        f"{tmp_path}: 1 of 6 pictures is not twice as wide as high: {folder}odd.png is 30x20. {hint}"
+    )
+    draw(f"{folder}more.png", width=41, height=20)
+    assert refusal(tmp_path) == (
+        f"{tmp_path}: 2 of 7 pictures are not twice as wide as high: the first, {folder}more.png, is 41x20. {hint}"
+    )
+    assert len(find(tmp_path, pairs="side-by-side").pairs) == 7
 
 
 def test_wide_pictures_in_folders_of_unknown_names_are_not_halved_unasked(tmp_path: Path, draw: Draw) -> None:
@@ -249,8 +266,9 @@ def test_one_domain_alone_is_named(tmp_path: Path) -> None:
 
 def test_asked_for_folders_are_missed_by_name(tmp_path: Path, draw: Draw) -> None:
     draw("1.png", width=40, height=20)
-    assert "has no trainA/ + trainB/, A/ + B/ or train/A + train/B. Found: 1 image and no folders." in refusal(
-        tmp_path, pairs="folders"
+    assert (
+        "has no trainA/ + trainB/, A/ + B/, train/A + train/B or A/train + B/train. Found: 1 image and no folders."
+        in refusal(tmp_path, pairs="folders")
     )
 
 
@@ -262,7 +280,8 @@ def test_without_any_folder_it_is_said_what_to_give(tmp_path: Path) -> None:
 
 def test_a_csv_where_side_by_side_pictures_are_asked_for_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("a,b\n1.jpg,2.jpg\n", "utf-8")
-    assert "x.csv: is a file, not a folder of training pictures." in refusal(tmp_path / "x.csv", pairs="side-by-side")
+    told = "x.csv: is a file, not a folder of training pictures. A CSV of pairs is for pix2pix, with --pairs csv."
+    assert told in refusal(tmp_path / "x.csv", pairs="side-by-side")
 
 
 def test_validation_pairs_may_have_another_layout(tmp_path: Path) -> None:

@@ -88,6 +88,33 @@ def test_halves_stand_in_the_order_that_the_direction_says(tmp_path: Path, draw:
     np.testing.assert_array_equal(found.fixed(1).real_b[0], pixels[:, :, :16])
 
 
+@pytest.mark.parametrize(("direction", "target", "source"), [("a2b", "right", "left"), ("b2a", "left", "right")])
+def test_a_model_of_halves_is_told_to_take_one_half(
+    tmp_path: Path, draw: Draw, direction: Any, target: str, source: str
+) -> None:
+    draw("1.png", width=32, height=16)
+    assert opened(tmp_path, direction=direction).notes == (
+        f"the model will make {target} halves of {source} halves: to translate, give it {source} halves alone",
+    )
+
+
+@pytest.mark.parametrize(("direction", "other", "instead"), [("a2b", "B", "b2a"), ("b2a", "A", "a2b")])
+def test_where_the_inputs_are_no_label_maps_the_other_direction_is_named(
+    tmp_path: Path, draw: Draw, direction: Any, other: str, instead: str
+) -> None:
+    label_map(tmp_path / other / "1.png", 0, 1)
+    draw(f"{'A' if other == 'B' else 'B'}/1.png", width=20, height=16)
+    with pytest.raises(DataError, match=rf"no label map.* Where {other} holds them: --direction {instead}\."):
+        opened(tmp_path, labels=2, direction=direction)
+
+
+def test_one_class_is_spoken_of_as_one(tmp_path: Path, draw: Draw) -> None:
+    label_map(tmp_path / "A" / "1.png", 0, 3)
+    draw("B/1.png", width=20, height=16)
+    with pytest.raises(DataError, match=r"A/1\.png: class 3, but class 0 alone is known; so in 1 of 1 label maps\."):
+        opened(tmp_path, labels=1)
+
+
 def test_a_picture_too_narrow_to_be_halved_is_left_out(tmp_path: Path, draw: Draw) -> None:
     draw("1.png", width=32, height=16)
     draw("2.png", width=1, height=16)
@@ -101,7 +128,7 @@ def test_a_csv_pairs_files_that_are_there(tmp_path: Path, draw: Draw) -> None:
     (tmp_path / "val.csv").write_text("a,b\nin/1.png,out/1.png\n", "utf-8")
     found = opened(tmp_path)
     assert found.summary == (
-        "1 pairs of a CSV, smallest 20x16, 1 unreadable (out/2.png), "
+        "1 pairs of a CSV, smallest 20x16, 1 missing (out/2.png), "
         "1 for validation in column a of val.csv and column b of val.csv"
     )
 
@@ -250,7 +277,7 @@ def test_a_label_map_beside_a_photo_in_colour_is_refused(tmp_path: Path, draw: D
     with pytest.raises(DataError) as caught:
         opened(tmp_path, labels=3)
     assert str(caught.value) == (
-        f"{tmp_path}: no pair can be used of 1 pictures: 1 no label map (1.png: is a colour picture, no label map.). "
+        f"{tmp_path}: no pair can be used of 1 pictures: 1 no label map (1.png: is a colour picture, no label map). "
         "Save label maps as palette or gray PNG: at each pixel the number of its class. "
         "Beside photos in colour they need files of their own."
     )
@@ -263,8 +290,9 @@ def test_label_maps_that_are_jpegs_are_refused(tmp_path: Path, draw: Draw) -> No
         opened(tmp_path, labels=255)
     assert str(caught.value) == (
         f"{tmp_path}: no pair can be used of 1 + 1 pictures: 1 no label map "
-        "(A/1.jpg: was compressed with loss (JPEG), which changes class numbers.). "
-        "Save label maps as palette or gray PNG: at each pixel the number of its class."
+        "(A/1.jpg: was compressed with loss (JPEG), which changes class numbers). "
+        "Save label maps as palette or gray PNG: at each pixel the number of its class. Where B holds them: "
+        "--direction b2a."
     )
 
 
@@ -280,8 +308,9 @@ def test_a_list_may_name_files_that_are_not_in_utf_8(tmp_path: Path, draw: Draw)
     found = open_paired(both)
     assert PairedScans.from_json(json.loads(json.dumps(found.scans.to_json()))) == found.scans
     assert found.fixed(1).real_a.shape == (1, 3, 16, 16)
-    with pytest.raises(DataError, match="1 unreadable \\(missing\udce9"):
+    with pytest.raises(DataError, match="1 missing \\(missing\udce9") as caught:
         open_paired(both.model_copy(update={"b": f"@{tmp_path / 'b.txt'}"}))
+    assert caught.value.hint == "Relative paths start at the folder of the list or CSV."
 
 
 def test_a_colour_picture_among_label_maps_is_left_out(tmp_path: Path, draw: Draw) -> None:
@@ -289,7 +318,7 @@ def test_a_colour_picture_among_label_maps_is_left_out(tmp_path: Path, draw: Dra
     draw("A/2.png", width=20, height=16)
     for number in (1, 2):
         draw(f"B/{number}.jpg", width=20, height=16)
-    assert "1 no label map (A/2.png: is a colour picture, no label map.)" in opened(tmp_path, labels=2).summary
+    assert "1 no label map (A/2.png: is a colour picture, no label map)" in opened(tmp_path, labels=2).summary
 
 
 @pytest.mark.parametrize(

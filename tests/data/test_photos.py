@@ -53,6 +53,35 @@ def test_photos_take_turns_so_that_a_batch_is_of_different_ones(tmp_path: Path):
     assert taken[:10] == taken[10:]
 
 
+def test_with_zoom_crops_show_up_to_so_many_times_as_much_shrunk(tmp_path: Path):
+    """On a ramp of one level a pixel the difference of neighbours in a crop tells how far it was shrunk."""
+    ramp = np.arange(200, dtype=np.uint8)[None, :, None].repeat(200, axis=0).repeat(3, axis=2)
+    Image.fromarray(ramp).save(tmp_path / "a.png")
+    samples = crops([tmp_path / "a.png"], PhotosConfig(size=16, crops=200, zoom=4, turn=False))
+    taken = [samples.sample(0, 0, position)[0] for position in range(200)]
+    assert {crop.shape for crop in taken} == {(16, 16, 3)}
+    steps = np.array([np.diff(crop[0, :, 0].astype(float)).mean() for crop in taken])
+    assert 1 <= steps.min() < 1.1
+    assert 3.8 < steps.max() <= 4
+    assert 0.4 < (steps > 2).mean() < 0.6  # each doubling is as likely as the other
+
+
+def test_in_a_small_photo_each_doubling_up_to_the_whole_is_as_likely_as_the_other(tmp_path: Path):
+    """Not the whole photo for all that zoom would allow beyond it: that is more than half of the draws here."""
+    ramp = np.arange(64, dtype=np.uint8)[None, :, None].repeat(64, axis=0).repeat(3, axis=2)
+    Image.fromarray(ramp).save(tmp_path / "a.png")
+    samples = crops([tmp_path / "a.png"], PhotosConfig(size=16, crops=300, zoom=32, turn=False))
+    taken = [samples.sample(0, 0, position)[0] for position in range(300)]
+    steps = np.array([np.diff(crop[0, :, 0].astype(float)).mean() for crop in taken])
+    assert 3.8 < steps.max() <= 4
+    assert 0.4 < (steps > 2).mean() < 0.6
+
+
+def test_zoom_ends_at_the_whole_photo(tmp_path: Path):
+    samples = crops([flat(tmp_path / "a", 7, side=20)], PhotosConfig(size=16, crops=50, zoom=8))
+    assert {samples.sample(0, 0, position)[0].shape for position in range(50)} == {(16, 16, 3)}
+
+
 def test_photos_that_do_not_fit_into_the_cache_are_decoded_once_an_epoch(tmp_path: Path, monkeypatch):
     files = [flat(tmp_path / "a", value, side=600) for value in range(20)]  # 1.0 MB each, the cache holds 16 of them
     decoded: list[Path] = []

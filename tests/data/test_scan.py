@@ -13,7 +13,7 @@ import tifffile
 
 from i2i.data import scan as scanning
 from i2i.data.layouts import Domain
-from i2i.data.scan import Scan, duplicate_groups, scan, shared_contents
+from i2i.data.scan import Scan, duplicate_groups, not_read, scan, shared_contents
 from i2i.errors import ImageError
 
 Draw = Callable[..., Path]
@@ -52,7 +52,13 @@ def test_a_truncated_jpeg_is_named_and_left_out(draw: Draw, tmp_path: Path) -> N
 
 def test_a_listed_file_that_is_not_there_is_left_out_with_the_reason(tmp_path: Path) -> None:
     found = scan(Domain("", tmp_path, ("gone.jpg",)))
-    assert found.unreadable[0].reason == "cannot be read: No such file or directory."
+    assert found.unreadable[0].reason == "there is no such file."
+    assert not_read([(Domain("A", tmp_path, ()), found)]) == {"missing": ["A/gone.jpg"]}
+
+
+def test_a_link_that_leads_nowhere_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").symlink_to(tmp_path / "gone.jpg")
+    assert scan(Domain("", tmp_path, ("a.jpg",))).unreadable[0].reason == "is a link that leads nowhere."
 
 
 def test_progress_counts_every_file(draw: Draw, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from i2i.config.networks import CompactConfig
 from i2i.errors import I2IError, ImageError, ModelError, UsageError
+from i2i.evaluation import restoration
 from i2i.evaluation.lpips import Lpips
 from i2i.evaluation.pairs import pair_up
 from i2i.evaluation.restoration import Figures, Report, Row, measure
@@ -323,7 +324,7 @@ def test_a_scale_that_nothing_says_is_asked_for(truth: Path, tmp_path: Path):
 
 
 def test_a_model_that_translates_or_enlarges_otherwise_is_refused(tiny_model: Path, doubling: Path, truth: Path):
-    with refused(UsageError, f"{tiny_model}: this model translates. Only upscaling models have true pictures"):
+    with refused(UsageError, f"{tiny_model}: this model does not enlarge pictures: its task is translate."):
         pair_up(tiny_model, truth)
     with refused(UsageError, f"{doubling}: this model enlarges 2 times, --scale says 4."):
         pair_up(doubling, truth, scale=4)
@@ -356,6 +357,15 @@ def test_a_picture_that_cannot_be_read_is_named(truth: Path, tmp_path: Path):
     (truth / "b.png").write_bytes((truth / "a.png").read_bytes()[:200])
     with refused(ImageError, f"{truth / 'b.png'}: "):
         measure(pair_up("bicubic", truth, scale=2))
+
+
+def test_what_to_do_about_a_picture_that_fails_is_told(doubling: Path, truth: Path, monkeypatch: pytest.MonkeyPatch):
+    def fails(picture: Picture) -> Picture:
+        raise ImageError("holds class 9.", hint="Give one that it knows.")
+
+    monkeypatch.setattr(restoration, "load", lambda path, device: fails)
+    with refused(ImageError, f"{truth / 'a.png'}: holds class 9. Give one that it knows."):
+        measure(pair_up(doubling, truth))
 
 
 def test_a_picture_that_the_model_fails_at_is_named(truth: Path, tmp_path: Path):

@@ -31,6 +31,12 @@ def test_other_arrays_are_refused(array: np.ndarray):
         Picture(array)
 
 
+@pytest.mark.parametrize("mask", [np.zeros((3, 2), bool), np.zeros((2, 2), np.uint8)], ids=["size", "type"])
+def test_a_mask_of_another_size_or_type_is_refused(mask: np.ndarray):
+    with pytest.raises(ValueError, match=r"the mask is bool \(2, 2\), got"):
+        Picture(np.zeros((2, 2, 3), np.uint8), mask=mask)
+
+
 def test_alpha_of_another_size_is_refused():
     with pytest.raises(ValueError, match="alpha is uint8"):
         Picture(np.zeros((2, 2, 3), np.uint8), np.zeros((3, 2), np.uint8))

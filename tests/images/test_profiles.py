@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import imagecodecs
 import numpy as np
@@ -58,6 +59,24 @@ def test_colours_go_to_srgb_and_come_back(smooth: np.ndarray, icc: bytes, kind: 
     own = tifffile.imread(io.BytesIO(again)) if kind == "float32" else imagecodecs.png_decode(again)
     assert np.abs(own.astype(float) - pixels).max() <= 2 / 255 * white
     assert decode(again, LIMITS).carried.icc == icc
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+def test_what_is_not_painted_is_written_as_the_file_had_it(smooth: np.ndarray, kind: str):
+    pixels = (smooth / 255 * {"uint8": 255, "uint16": 65535, "float32": 1}[kind]).astype(kind)
+    picture = decode(stored(pixels, "TIFF", ADOBE_RGB), LIMITS, own=True)
+    assert decode(stored(pixels, "TIFF", ADOBE_RGB), LIMITS).own is None
+    painted = np.zeros((20, 30), bool)
+    painted[4:9, 5:12] = True
+    made = replace(picture, pixels=np.zeros_like(picture.pixels), mask=painted)
+    again = tifffile.imread(io.BytesIO(encode(made, TIFF)))
+    assert np.array_equal(again[~painted], pixels[~painted])
+    assert not again[painted].any()
+
+
+def test_without_a_wide_profile_nothing_is_kept_beside_the_pixels(smooth: np.ndarray):
+    for icc in (None, SRGB):
+        assert decode(stored(smooth, "PNG", icc), LIMITS, own=True).own is None
 
 
 def test_adobe_rgb_becomes_srgb_by_its_definition(smooth: np.ndarray):

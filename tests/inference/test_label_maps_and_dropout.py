@@ -87,8 +87,9 @@ def test_the_network_sees_a_plane_for_each_class(config: UNetConfig | ResNetConf
 def test_a_class_that_the_model_does_not_know_is_named(labelled: Path):
     indices = numbers()
     indices[3, 4] = 9
-    with pytest.raises(ImageError, match=r"holds class 9, and the model knows the classes 0 to 3\."):
+    with pytest.raises(ImageError, match=r"holds class 9, and the model knows the classes 0 to 3\.") as caught:
         load(labelled, device="cpu")(indices)
+    assert caught.value.hint == "Give such pixels a class that it knows, or train with more: --set method.labels=N"
 
 
 @pytest.mark.parametrize("picture", [photo(), numbers().astype(np.uint16)], ids=["colour", "16 bit"])

@@ -8,6 +8,7 @@ from i2i.errors import UsageError
 from i2i.images.files import write
 from i2i.images.picture import Picture
 from i2i.inference.batch import Options, translate_files
+from i2i.inference.mask_files import with_masks
 from i2i.inference.plan import Plan, plan
 from i2i.inference.watch import Watch
 
@@ -43,6 +44,22 @@ def test_a_new_file_and_a_changed_one_are(tmp_path: Path):
     assert [job.name_out for job in look().jobs] == ["b.png"]
     draw(tmp_path / "in" / "a.png", value=255)
     (tmp_path / "in" / "a.png").touch()
+    assert [job.name_out for job in look().jobs] == ["a.png"]
+
+
+def test_a_mask_that_comes_or_changes_makes_its_picture_new(tmp_path: Path):
+    draw(tmp_path / "in" / "a.png")
+    draw(tmp_path / "in" / "b.png")
+    draw(tmp_path / "masks" / "a.png")
+
+    def again() -> Plan:
+        return with_masks(plan([tmp_path / "in"], tmp_path / "out"), tmp_path / "masks", may_be_empty=True)
+
+    look = Watch(again(), again, lambda: False, seconds=0.0)
+    draw(tmp_path / "masks" / "b.png")
+    assert [job.name_out for job in look().jobs] == ["b.png"]
+    draw(tmp_path / "masks" / "a.png", value=255)
+    (tmp_path / "masks" / "a.png").touch()
     assert [job.name_out for job in look().jobs] == ["a.png"]
 
 

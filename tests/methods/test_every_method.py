@@ -25,7 +25,7 @@ from i2i.config.layers import load
 from i2i.config.methods import METHODS, run_class
 from i2i.config.run import RunConfig
 from i2i.config.toml import dump
-from i2i.data.batches import Paired, Photos, Unpaired
+from i2i.data.batches import Masked, Paired, Photos, Unpaired
 from i2i.engine.averaging import Average
 from i2i.engine.checkpoint import read_checkpoint, write_checkpoint
 from i2i.engine.distributed import Processes
@@ -77,12 +77,18 @@ def photos(generator: torch.Generator) -> Photos:
     return Photos(torch.rand(BATCH, 3, 48, 48, generator=generator, dtype=torch.float64))
 
 
+def masked(generator: torch.Generator) -> Masked:
+    real = torch.rand(BATCH, 3, 16, 16, generator=generator, dtype=torch.float64) * 2 - 1
+    return Masked(real, torch.rand(BATCH, 1, 16, 16, generator=generator) < 0.3)
+
+
 RESNET = {"kind": "resnet", "filters": 2, "blocks": 1, "init_gain": 0.2}
 PATCHGAN = {"kind": "patchgan", "filters": 3, "layers": 1, "init_gain": 0.2}
 UNET = {"kind": "unet", "filters": 2, "downs": 5, "norm": "instance", "dropout": 0.0, "init_gain": 0.2}
 COMPACT = {"kind": "compact", "filters": 3, "convolutions": 1, "init_gain": 0.2}
 MULTISCALE = {"kind": "multiscale", "filters": 2, "scales": 2, "init_gain": 0.2}
 SPECTRAL = {"kind": "unet-sn", "filters": 2}
+SPECTRAL_PATCHES = {"kind": "patchgan-sn", "filters": 2, "layers": 2}
 DROPOUT = "dropout draws masks of its own in each part"
 COMPARED, BATCH_NORM = "compare the samples of a part, not of the batch", "batch norm sees the samples of a part"
 
@@ -111,6 +117,20 @@ SMALL = {
             "relativistic": Variant({"adversarial": "rahinge"}, COMPARED, COMPARED),
             "without a discriminator": Variant({"adversarial_weight": 0}),
             "from b to a": Variant({"direction": "b2a"}),
+        },
+    ),
+    "inpaint": Small(
+        {"generator": {"filters": 4}, "discriminator": PATCHGAN},
+        masked,
+        {
+            "published but for spectral norm": Variant(),
+            "with spectral norm": Variant({"discriminator": SPECTRAL_PATCHES}, "spectral norm takes a step of its own"),
+            "without attention": Variant({"generator": {"filters": 4, "attention": False}, "variation_weight": 0.1}),
+            "from a smooth fill": Variant({"generator": {"filters": 4, "fill": "smooth"}}),
+            "without a coarse stage": Variant({"generator": {"filters": 4, "fill": "smooth", "coarse": False}}),
+            "several scales": Variant({"discriminator": MULTISCALE, "feature_matching": 10}),
+            "relativistic": Variant({"adversarial": "rahinge"}, COMPARED, COMPARED),
+            "without a discriminator": Variant({"adversarial_weight": 0}),
         },
     ),
     "srgan": Small(
@@ -252,6 +272,10 @@ RESUMED = {
         "with dropout": {"generator": {**UNET, "dropout": 0.5}},
         "with batch norm": {"generator": {**UNET, "norm": "batch"}},
         "several scales": {"discriminator": MULTISCALE, "feature_matching": 10},
+    },
+    "inpaint": {
+        "with spectral norm": {"discriminator": SPECTRAL_PATCHES},
+        "from a smooth fill": {"generator": {"filters": 4, "fill": "smooth"}},
     },
     "srgan": {
         "relativistic": {"adversarial": "ragan"},

@@ -233,7 +233,7 @@ def test_perceptual_and_style_losses_see_the_pictures_from_0_to_1(features: str)
     (batch,) = pictures(1)
     _, drawn = updates(method, batch)
     fake_b = method.generator(batch.real_a)
-    f, r = (method.perceptual.features(x / 2 + 0.5) for x in (fake_b, batch.real_b))
+    f, r = (method.looks.perceptual.features(x / 2 + 0.5) for x in (fake_b, batch.real_b))
     torch.testing.assert_close(drawn.losses["perceptual"], 2 * (f["relu1_2"] - r["relu1_2"]).abs().mean())
     grams = [x["relu1_1"].flatten(2) @ x["relu1_1"].flatten(2).mT / (64 * 32 * 32) for x in (f, r)]
     torch.testing.assert_close(drawn.losses["style"], 3 * (grams[0] - grams[1]).square().sum())
@@ -259,6 +259,7 @@ def test_features_that_are_not_here_are_named():
         ({"pixel_weight": 0, "adversarial_weight": 0}, "every loss weighs 0"),
         ({"feature_matching": 10, "adversarial_weight": 0}, "feature matching needs a discriminator"),
         ({"adversarial": "wgan-gp"}, "set method.discriminator.norm=instance"),
+        ({"generator": {**UNET, "keep_luma": True}}, "keep_luma makes colour of gray: set method.channels_a=1"),
     ],
 )
 def test_settings_that_contradict_are_refused(settings: dict[str, Any], text: str):

@@ -8,10 +8,11 @@ import pytest
 
 from i2i.config.layers import resolve
 from i2i.config.methods import METHODS
-from i2i.config.networks import CompactConfig, UNetConfig
+from i2i.config.networks import CompactConfig, GatedConfig, UNetConfig
 from i2i.errors import ConfigError
 from i2i.methods.build import build_method
 from i2i.methods.cyclegan import CycleGAN
+from i2i.methods.inpaint import Inpaint
 from i2i.methods.pix2pix import Pix2Pix
 from i2i.methods.srgan import SRGAN
 from i2i.models.ancestor import ancestor_layer
@@ -29,7 +30,7 @@ def enlarger(tmp_path: Path) -> Path:
 
 
 def test_methods_are_listed_with_the_task_that_their_models_get():
-    built = {"cyclegan": CycleGAN, "pix2pix": Pix2Pix, "srgan": SRGAN}
+    built = {"cyclegan": CycleGAN, "pix2pix": Pix2Pix, "srgan": SRGAN, "inpaint": Inpaint}
     assert {name: entry.task for name, entry in METHODS.items()} == {name: it.task for name, it in built.items()}
 
 
@@ -70,4 +71,13 @@ def test_direction_channels_and_classes_of_a_model_of_pairs_come_along(direction
     assert (values["method.direction"], values["method.labels"]) == (direction, 7)
     assert (values["method.generator.kind"], values["method.generator.downs"]) == ("unet", 5)
     resolved = resolve("pix2pix", "default", [ancestor_layer(str(path), "--init", "pix2pix")]).config.method
+    assert build_method(resolved).generator.config == config
+
+
+def test_the_network_of_a_model_that_repairs_comes_along(tmp_path: Path):
+    config = GatedConfig(filters=8, attention=False, fill="smooth")
+    path = tmp_path / "painter.safetensors"
+    info = ModelInfo(task="inpaint", directions=("fill",), networks={"fill": config})
+    save_model(path, {"fill": build(config)}, info, half=False)
+    resolved = resolve("inpaint", "default", [ancestor_layer(str(path), "--init", "inpaint")]).config.method
     assert build_method(resolved).generator.config == config

@@ -63,8 +63,24 @@ OTHERS = {
         with_keys("sub_mean.weight", "head.0.weight", "body.0.body.0.weight", "tail.0.0.weight"),
     ],
     "SPAN in its published form": [with_keys("conv_1.eval_conv.weight"), with_keys("conv_1.sk.weight")],
-    "LaMa": [with_keys("generator.model.1.ffc.convl2l.weight", "discriminator.model0.0.weight")],
-    "DeepFill": [with_keys("stage1.conv1.conv.weight"), with_keys("conv1.conv.weight", "xconv1.conv.weight")],
+    "LaMa, an inpainting network that is not built in. Can be": [
+        with_keys("generator.model.1.ffc.convl2l.weight", "discriminator.model0.0.weight"),
+        with_keys("model.model.1.ffc.convl2l.weight", "model.model.1.bn_l.running_mean"),
+    ],
+    "MAT, an inpainting network that is not built in": [
+        with_keys("mapping.fc0.weight", "synthesis.first_stage.conv_first.conv.resample_filter", "a.attn.q.weight")
+    ],
+    "AOT-GAN, an inpainting network": [with_keys("encoder.1.weight", "middle.0.block00.1.weight", "decoder.4.weight")],
+    "a U-Net with partial convolutions, an inpainting network": [
+        with_keys("enc_1.conv.input_conv.weight", "enc_1.conv.mask_conv.weight", "dec_1.conv.input_conv.weight"),
+        with_keys("enc_1.conv.weight", "dec_1.conv.weight"),
+    ],
+    "DeepFillv1, an inpainting network": [
+        with_keys("coarse_generator.conv1.conv.weight", "fine_generator.pmconv1.conv.weight")
+    ],
+    "DeepFillv2 with layers of its own (InpaintSANet), an inpainting network": [
+        with_keys("coarse_net.0.conv2d.weight", "coarse_net.0.mask_conv2d.weight", "refine_conv_net.0.conv2d.weight")
+    ],
     "a transformer (SwinIR, HAT, DAT or like them)": [
         with_keys("conv_first.weight", "layers.0.residual_group.blocks.0.attn.relative_position_bias_table"),
         with_keys("layers.0.blocks.0.attn.qkv.weight"),

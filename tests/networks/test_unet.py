@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from i2i.config.networks import UNetConfig
 from i2i.networks.build import build
-from i2i.networks.unet import UNetGenerator
+from i2i.networks.unet import UNetGenerator, paled
 
 
 def small(**settings: object) -> UNetGenerator:
@@ -174,6 +174,36 @@ def test_with_batch_norm_only_the_last_convolution_has_a_bias(norm: str, biases:
 def test_gray_can_become_colour() -> None:
     network = small(input_channels=1, output_channels=3)
     assert network(pictures(2, 1, 32, 64)).shape == (2, 3, 32, 64)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_gray_in_colour_can_keep_its_brightness(training: bool) -> None:
+    network = small(input_channels=1, keep_luma=True, init_gain=0.1).train(training)
+    gray = pictures(2, 1, 32, 32)
+    with torch.no_grad():
+        made = network(gray)
+    red, green, blue = made.split(1, dim=1)
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    torch.testing.assert_close(luma, gray, rtol=0, atol=1e-6)
+    assert (made.abs().max().item() > 1) == training
+    assert (red - green).abs().mean() > 0.01
+
+
+def test_what_is_too_colourful_for_its_brightness_is_pulled_towards_gray_just_until_it_fits() -> None:
+    """By hand: the luma is 0.5; red is 1 above it, and has room for half of that; the other pixels fit."""
+    luma = torch.tensor([0.5, 0.5, -1.0, 0.25]).reshape(1, 1, 1, 4)
+    chroma = torch.tensor([[1.0, -0.4, -0.6], [0.5, -0.2, -0.3], [0.4, -0.2, 0.1], [0.0, 0.0, 0.0]])
+    picture = luma + chroma.T.reshape(1, 3, 1, 4)
+    wanted = [[1.0, 0.3, 0.2], [1.0, 0.3, 0.2], [-1.0, -1.0, -1.0], [0.25, 0.25, 0.25]]
+    torch.testing.assert_close(paled(picture, luma)[0, :, 0].T, torch.tensor(wanted))
+
+
+def test_kept_brightness_leaves_the_range_in_training_alone() -> None:
+    network = small(input_channels=1, keep_luma=True, init_gain=0.3)
+    white = torch.ones(1, 1, 32, 32)
+    with torch.no_grad():
+        assert network.train()(white).max() > 1
+        assert network.eval()(white).max() == 1
 
 
 def test_the_result_reaches_both_ends_of_its_range_and_never_leaves_it() -> None:

@@ -15,7 +15,7 @@ class MethodEntry(NamedTuple):
     """What is told of a method before its configuration is imported: `run` is module:class, `text` a line of help."""
 
     run: str
-    task: Literal["translate", "upscale"]
+    task: Literal["translate", "upscale", "inpaint"]
     text: str
 
 
@@ -28,6 +28,9 @@ METHODS = {
     ),
     "srgan": MethodEntry(
         "i2i.config.methods.srgan:SRGANRun", "upscale", "one folder of photos, to enlarge others like them"
+    ),
+    "inpaint": MethodEntry(
+        "i2i.config.methods.inpaint:InpaintRun", "inpaint", "one folder of photos, to repair others like them"
     ),
 }
 

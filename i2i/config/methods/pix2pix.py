@@ -79,6 +79,13 @@ class Pix2PixConfig(MethodConfig):
         return self
 
     @model_validator(mode="after")
+    def _brightness_is_kept_of_gray_alone(self) -> Pix2PixConfig:
+        keeps = isinstance(self.generator, UNetConfig) and self.generator.keep_luma
+        if keeps and (self.labels or self.channels != (1, 3)):
+            raise ValueError("keep_luma makes colour of gray: set method.channels_a=1, or keep_luma=false")
+        return self
+
+    @model_validator(mode="after")
     def _a_penalty_is_of_single_samples(self) -> Pix2PixConfig:
         mixes = not isinstance(self.discriminator, MultiScaleConfig) and self.discriminator.norm == "batch"
         if self.adversarial == "wgan-gp" and mixes:
