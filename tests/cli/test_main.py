@@ -106,7 +106,8 @@ def test_an_interrupt_in_the_middle_of_an_import_is_one_line_and_130(tmp_path: P
         "    raise AttributeError('half made') from error\n"
     )
     program = (
-        "import click; from i2i.cli import main as door; "
+        "import click, signal; from i2i.cli import main as door; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a job in the background ignores it
         "door.cli.load = lambda name: click.Command('demo', callback=lambda: __import__('swallowing')); "
         "door.sys.argv = ['i2i', 'demo']; door.run()"
     )
