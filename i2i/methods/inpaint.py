@@ -8,8 +8,8 @@ and the real picture elsewhere. Pictures are (N, 3, H, W) in [-1, 1], masks (N, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, cat, nn
 
@@ -19,7 +19,7 @@ from i2i.losses.adversarial import RELATIVISTIC
 from i2i.losses.reconstruction import hole_and_valid_loss, total_variation
 from i2i.methods.base import Feed, Method, Player, StepInfo, Update
 from i2i.methods.looks import Looks
-from i2i.methods.verdicts import fooling, matching, telling
+from i2i.methods.verdicts import fooling, telling
 from i2i.networks.base import Network
 from i2i.networks.build import build
 from i2i.networks.patchgan import Verdict
@@ -60,7 +60,7 @@ class Inpaint(Method):
         yield Update("generator", {**self._fooling(real, fake, mask), **likeness, **self._looks(real, fake, mask)})
 
     def _telling(self, real: Tensor, fake: Tensor, mask: Tensor) -> dict[str, Tensor]:
-        reals, fakes = self._judged(real, mask), self._judged(fake, mask)
+        reals, fakes = self._judged(mask, real), self._judged(mask, fake)
         return {"d": telling(self.config.adversarial, reals, fakes)}
 
     def _fooling(self, real: Tensor, fake: Tensor, mask: Tensor) -> dict[str, Tensor]:
@@ -68,14 +68,9 @@ class Inpaint(Method):
         config = self.config
         if self.discriminator is None:
             return {}
-        fakes = self._judged(fake, mask)
-        needs_real = config.adversarial in RELATIVISTIC or config.feature_matching
-        with torch.no_grad():  # the generator has no part in them
-            reals = self._judged(real, mask) if needs_real else fakes
-        losses = {"gan": config.adversarial_weight * fooling(config.adversarial, reals, fakes)}
-        if config.feature_matching:
-            losses["features"] = config.feature_matching * matching(reals, fakes)
-        return losses
+        judge = partial(self._judged, mask)
+        weights = {"weight": config.adversarial_weight, "matching": config.feature_matching}
+        return fooling(config.adversarial, judge, real, fake, **weights)
 
     def _likeness(self, real: Tensor, coarse: Tensor, fine: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """How far both stages are from the real picture, pixel by pixel."""
@@ -98,7 +93,7 @@ class Inpaint(Method):
             losses["variation"] = self.config.variation_weight * total_variation(fake, around)
         return losses
 
-    def _judged(self, picture: Tensor, mask: Tensor) -> list[Verdict]:
+    def _judged(self, mask: Tensor, picture: Tensor) -> list[Verdict]:
         assert self.discriminator is not None
         return self.discriminator.judge(cat([picture, mask], dim=1))
 

@@ -8,8 +8,8 @@ generator(real_a). The discriminator judges a picture beside the input. Pictures
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
-import torch
 from torch import Tensor, cat, nn, stack
 
 from i2i.config.methods.pix2pix import Pix2PixConfig
@@ -19,7 +19,7 @@ from i2i.losses.penalties import gradient_penalty
 from i2i.losses.reconstruction import PIXEL_LOSSES
 from i2i.methods.base import Feed, Method, Player, StepInfo, Update
 from i2i.methods.looks import Looks
-from i2i.methods.verdicts import fooling, matching, telling
+from i2i.methods.verdicts import fooling, telling
 from i2i.networks.base import Network
 from i2i.networks.build import build
 from i2i.networks.labels import OneHot
@@ -77,14 +77,9 @@ class Pix2Pix(Method):
         config = self.config
         if self.discriminator is None:
             return {}
-        fakes = self._judged(real_a, fake_b)
-        needs_real = config.adversarial in RELATIVISTIC or config.feature_matching
-        with torch.no_grad():  # the generator has no part in them
-            reals = self._judged(real_a, real_b) if needs_real else fakes
-        losses = {"gan": config.adversarial_weight * fooling(config.adversarial, reals, fakes)}
-        if config.feature_matching:
-            losses["features"] = config.feature_matching * matching(reals, fakes)
-        return losses
+        judge = partial(self._judged, real_a)
+        weights = {"weight": config.adversarial_weight, "matching": config.feature_matching}
+        return fooling(config.adversarial, judge, real_b, fake_b, **weights)
 
     def _likeness(self, real_b: Tensor, fake_b: Tensor) -> dict[str, Tensor]:
         """How far the translation is from the real picture, by pixels and by features."""
