@@ -109,20 +109,20 @@ class GatedGenerator(Network):
             start = smooth_fill(start, mask)
         coarse, pasted = start, torch.cat([start, torch.ones_like(mask), mask], dim=1)
         if self.config.coarse:
-            coarse = self._picture(self.coarse(pasted), start)
+            coarse = self._picture(self.coarse(pasted), start, mask)
             pasted = torch.where(mask > 0, coarse, start)
         features = self.convolving(pasted)  # (N, 2F, H/4, W/4)
         if self.config.attention:
             sampling: Sampling = "corners" if self.config.padding == "tf" else "first"
             found = contextual_attention(self.attending(pasted), mask, fuse=self.config.fuse, sampling=sampling)
             features = torch.cat([features, self.attended(found)], dim=1)  # (N, 4F, H/4, W/4)
-        return coarse, self._picture(self.decoder(features), start)
+        return coarse, self._picture(self.decoder(features), start, mask)
 
-    def _picture(self, last: Tensor, start: Tensor) -> Tensor:
+    def _picture(self, last: Tensor, start: Tensor, mask: Tensor) -> Tensor:
         """What a stage's last convolution gives, as a picture."""
         if self.config.fill == "none":
             return last.tanh()
-        picture = start + last
+        picture = start + mask * last  # elsewhere nothing is wanted, and learning that would shut all gates
         return picture if self.training else picture.clamp(-1, 1)
 
 

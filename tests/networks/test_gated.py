@@ -196,8 +196,16 @@ def test_a_fresh_network_with_a_smooth_fill_is_near_that_fill(attention: bool):
 def test_with_a_smooth_fill_pictures_are_clipped_only_when_they_are_shown():
     network, x = network_of(fill="smooth"), sample()
     nn.init.constant_(network.decoder[-1].bias, 3)
-    assert network.train()(x).min() > 1
+    hole = x[:, 3:].bool().expand(-1, 3, -1, -1)
+    assert network.train()(x)[hole].min() > 1
     assert network.eval()(x).max() == 1
+
+
+def test_with_a_smooth_fill_nothing_is_added_outside_of_the_holes():
+    """Else a training learns to add nothing on most pixels, and with shared gates nothing in the holes either."""
+    network, x = network_of(fill="smooth"), sample()
+    known = ~x[:, 3:].bool().expand(-1, 3, -1, -1)
+    assert torch.equal(network.train()(x)[known], x[:, :3][known])
 
 
 @pytest.mark.parametrize("settings", VARIANTS)
