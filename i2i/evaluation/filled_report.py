@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from statistics import fmean
 from textwrap import wrap
 from typing import Any
 
 from i2i.errors import printable
 from i2i.evaluation.mask_pairs import shares
-from i2i.evaluation.table import aligned
+from i2i.evaluation.table import aligned, mean_of
 from i2i.masks.fixed import BANDS
 
 HEADINGS = {
@@ -74,21 +72,6 @@ class Row:
     def count(self, band: int | None) -> int:
         """How many holes of a band there are."""
         return sum(one.band == band for one in self.filled)
-
-
-def mean_of(many: Iterable[Figures]) -> Figures:
-    """Mean of each figure; that of LPIPS only where every hole has one."""
-    all_of = list(many)
-    distances = [figures.lpips for figures in all_of if figures.lpips is not None]
-    return Figures(
-        hole_l1=fmean(figures.hole_l1 for figures in all_of),
-        hole_psnr=fmean(figures.hole_psnr for figures in all_of),
-        hole_ssim=fmean(figures.hole_ssim for figures in all_of),
-        l1=fmean(figures.l1 for figures in all_of),
-        psnr=fmean(figures.psnr for figures in all_of),
-        ssim=fmean(figures.ssim for figures in all_of),
-        lpips=fmean(distances) if len(distances) == len(all_of) else None,
-    )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
@@ -21,7 +20,7 @@ from i2i.evaluation.fidelity import WINDOW, luma, ssim
 from i2i.evaluation.lpips import Lpips
 from i2i.evaluation.pairs import BICUBIC, Case, Pairing
 from i2i.evaluation.plain import alike, plain, planes
-from i2i.evaluation.table import aligned
+from i2i.evaluation.table import aligned, mean_of
 from i2i.images.picture import Picture
 from i2i.inference.translator import Translator, load
 from i2i.losses.reconstruction import psnr
@@ -57,15 +56,7 @@ class Row:
     @property
     def mean(self) -> Figures:
         """Mean of each figure over the pictures; that of LPIPS only where every picture has one."""
-        all_of = list(self.pictures.values())
-        distances = [figures.lpips for figures in all_of if figures.lpips is not None]
-        return Figures(
-            psnr_y=fmean(figures.psnr_y for figures in all_of),
-            ssim_y=fmean(figures.ssim_y for figures in all_of),
-            psnr_rgb=fmean(figures.psnr_rgb for figures in all_of),
-            ssim_rgb=fmean(figures.ssim_rgb for figures in all_of),
-            lpips=fmean(distances) if len(distances) == len(all_of) else None,
-        )
+        return mean_of(self.pictures.values())
 
 
 @dataclass(frozen=True)

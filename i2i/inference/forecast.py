@@ -66,6 +66,23 @@ def forecast(
             refuse_unfit(mask, job.source, options.limits)
         return _pixels(job, options)
 
+    sizes, failures = _looked_at(plan, look)
+    total = sum(sizes.values())
+    seconds, size = _measured(sizes, translate, options, decoded, masks)
+    left = None if seconds is None else seconds * total
+    return Forecast(
+        todo=len(sizes),
+        done=len(plan.jobs) + len(plan.unlisted) - len(sizes) - len(failures),
+        failures=tuple(failures),
+        pixels=total,
+        seconds=left,
+        bytes=None if size is None else round(size * total),
+        free=_free(plan.folder or Path()),
+    )
+
+
+def _looked_at(plan: Plan, look: Callable[[Job], int | None]) -> tuple[dict[Job, int], list[tuple[str, str]]]:
+    """Pixels of the jobs that are to do; names and reasons of what cannot be done."""
     sizes: dict[Job, int] = {}
     failures = [(folder, reason) for folder, reason in plan.unlisted]
     with ThreadPoolExecutor() as threads:
@@ -81,18 +98,7 @@ def forecast(
                     sizes[job] = pixels
         finally:
             threads.shutdown(cancel_futures=True)  # Ctrl-C: not all the others first
-    total = sum(sizes.values())
-    seconds, size = _measured(sizes, translate, options, decoded, masks)
-    left = None if seconds is None else seconds * total
-    return Forecast(
-        todo=len(sizes),
-        done=len(plan.jobs) + len(plan.unlisted) - len(sizes) - len(failures),
-        failures=tuple(failures),
-        pixels=total,
-        seconds=left,
-        bytes=None if size is None else round(size * total),
-        free=_free(plan.folder or Path()),
-    )
+    return sizes, failures
 
 
 def _pixels(job: Job, options: Options) -> int:
