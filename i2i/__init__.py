@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from i2i.version import __version__
 
 if TYPE_CHECKING:
-    from i2i.api import inpaint, resume, train, translate, upscale
+    from i2i.api import generate, inpaint, resume, train, translate, upscale
     from i2i.inference.batch import Options
+    from i2i.inference.generator import Generator, load_generator
     from i2i.inference.inpainter import Inpainter, load_inpainter
     from i2i.inference.inputs import Selection
     from i2i.inference.marking import Marking
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Enlarging",
+    "Generator",
     "Inpainter",
     "Marking",
     "Options",
@@ -28,8 +30,10 @@ __all__ = [
     "Translator",
     "Upscaler",
     "__version__",
+    "generate",
     "inpaint",
     "load",
+    "load_generator",
     "load_inpainter",
     "load_upscaler",
     "resume",
@@ -41,6 +45,7 @@ __all__ = [
 # name -> module; torch is loaded only when something that needs it is asked for
 _HOMES = {
     "Enlarging": "i2i.inference.upscaler",
+    "Generator": "i2i.inference.generator",
     "Inpainter": "i2i.inference.inpainter",
     "Marking": "i2i.inference.marking",
     "Options": "i2i.inference.batch",
@@ -49,8 +54,10 @@ _HOMES = {
     "Target": "i2i.inference.upscaler",
     "Translator": "i2i.inference.translator",
     "Upscaler": "i2i.inference.upscaler",
+    "generate": "i2i.api",
     "inpaint": "i2i.api",
     "load": "i2i.inference.translator",
+    "load_generator": "i2i.inference.generator",
     "load_inpainter": "i2i.inference.inpainter",
     "load_upscaler": "i2i.inference.upscaler",
     "resume": "i2i.api",

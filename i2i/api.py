@@ -13,10 +13,14 @@ from typing import Any, TypeVar
 import torch
 
 from i2i.config import toml
-from i2i.config.data import MaskedConfig, PairedConfig, PhotosConfig, UnpairedConfig
+from i2i.config.data import LabelledConfig, MaskedConfig, PairedConfig, PhotosConfig, UnpairedConfig
 from i2i.config.layers import Placed, load
+from i2i.config.methods.noise import NoiseRun
 from i2i.config.networks import PatchGANConfig, UNetConfig
 from i2i.config.run import RunConfig
+from i2i.data.labelled_opening import LabelledScans, open_labelled
+from i2i.data.labelled_sets import LabelledSet
+from i2i.data.labelled_settings import completed
 from i2i.data.masked import open_masked
 from i2i.data.opening import OpenedData, PhotoScans, UnpairedScans, open_photos, open_unpaired
 from i2i.data.paired_opening import PairedScans, open_paired
@@ -32,11 +36,14 @@ from i2i.engine.runfolder import RunFolder
 from i2i.engine.start import start_from
 from i2i.errors import ConfigError, NoRoomError, UsageError, printable
 from i2i.inference.batch import Options, beside, decoder, plan_files, translate_files
+from i2i.inference.generator import load_generator
 from i2i.inference.inpainter import SHIPPED, Inpainter, load_inpainter
 from i2i.inference.inputs import Selection
 from i2i.inference.marking import Marking
 from i2i.inference.outcome import Outcome, Summary
 from i2i.inference.plan import Plan
+from i2i.inference.samples import COUNT, Sampling
+from i2i.inference.synthesis import Made, Synthesis
 from i2i.inference.translator import Translator
 from i2i.inference.translator import load as load_translator
 from i2i.inference.upscaler import Enlarging, load_upscaler
@@ -45,6 +52,7 @@ from i2i.methods.base import Method
 from i2i.methods.build import build_method
 from i2i.methods.cyclegan import CycleGAN
 from i2i.methods.inpaint import Inpaint
+from i2i.methods.noise import NoiseMethod
 from i2i.methods.pix2pix import Pix2Pix
 from i2i.methods.srgan import SRGAN
 from i2i.models.info import Direction
@@ -75,7 +83,8 @@ def train(
         _introduce(training, shown)
         with folder:
             folder.clear()
-            folder.write_config(toml.annotate(config, origins or {}, f"i2i {__version__}\n{command}"))
+            known = {**(origins or {}), **_said_by_the_data(config, training.config)}
+            folder.write_config(toml.annotate(training.config, known, f"i2i {__version__}\n{command}"))
             folder.write_data(training.opened.scans.to_json())
             folder.event("start", version=__version__, command=command, ancestor=training.ancestor)
             trainer.run()
@@ -109,7 +118,7 @@ def resume(
         _introduce(training, shown)
         folder.forget_after(step)
         if overrides:
-            folder.write_config(toml.dump(resolved.config, toml.header(folder.config)))
+            folder.write_config(toml.dump(training.config, toml.header(folder.config)))
         folder.write_data(training.opened.scans.to_json())
         folder.event("resume", version=__version__, step=step, changed=dict(overrides or {}))
         trainer.run()
@@ -198,6 +207,32 @@ def inpaint(
     return _all(planned, inpainter, options, report)
 
 
+def generate(
+    model: str | PathLike[str],
+    output: str | PathLike[str],
+    *,
+    count: int | None = None,
+    per_class: int | None = None,
+    classes: Sequence[str] = (),
+    seed: int = 0,
+    device: str = "auto",
+    batch: int | None = None,
+    suffix: str = ".png",
+    overwrite: bool = False,
+    report: Callable[[Made], None] = lambda made: None,
+) -> Summary:
+    """Makes pictures of noise into the folder `output`, with a manifest that marks them as synthetic.
+
+    `count` in all (64 without a number), or `per_class` of each class, in a folder of its own; `classes` (names or
+    numbers) are all without any. A picture is a function of model, `seed`, class and number: a second call makes only
+    what is missing. Raises UsageError, ModelError and LockedError before anything is written, also where other files
+    are in the way unless `overwrite` is set; NoRoomError when disk or memory is full.
+    """
+    sampling = Sampling(count, per_class, tuple(classes), seed).or_else(count=COUNT)
+    generator = load_generator(model, device=device, batch=batch)
+    return Synthesis(generator, sampling, Path(output), suffix, overwrite).write(report=report)
+
+
 def _all(
     planned: Plan, translator: Translator | Inpainter, options: Options, report: Callable[[Outcome], None]
 ) -> Summary:
@@ -235,11 +270,14 @@ def _prepare(
     precision = choose_precision(device, config.engine.precision)
     if config.engine.threads:
         torch.set_num_threads(config.engine.threads)
+    counted, read = progress.counted("reading pictures"), None
+    if isinstance(config, NoiseRun):
+        config, read = completed(config, previous=_known(LabelledScans, previous), progress=counted)
     torch.manual_seed(config.train.seed)
     method = build_method(config.method)
     _refuse_unfit_crops(method, config.data.size)
     ancestor = start_from(method, config.train.init) if config.train.init and not begun else None
-    opened = _open(method, config, progress, previous)
+    opened = _open(method, config, counted, previous, read)
     return _Training(config, method, opened, precision, ancestor)
 
 
@@ -271,8 +309,20 @@ def _or_fewer_layers(network: Network, side: int) -> str:
     return f", or --set method.{table}.{name}={fitting[-1]}" if fitting else ""
 
 
-def _open(method: Method, config: RunConfig, progress: Progress, previous: dict[str, Any] | None) -> OpenedData:
-    counted = progress.counted("reading pictures")
+def _said_by_the_data(given: RunConfig, completed: RunConfig) -> dict[str, str]:
+    """The origin of each setting that was left open; those of the networks follow from them."""
+    before, after = (toml.flatten(config.model_dump()) for config in (given, completed))
+    return {key: "data" for key, value in after.items() if before.get(key) != value}
+
+
+def _open(
+    method: Method,
+    config: RunConfig,
+    counted: Callable[[int, int], None],
+    previous: dict[str, Any] | None,
+    read: LabelledSet | None,
+) -> OpenedData:
+    """The training's pictures; those of `read` were read already."""
     match method, config.data:
         case CycleGAN(), UnpairedConfig() as data:
             channels = (method.config.channels_a, method.config.channels_b)
@@ -285,6 +335,15 @@ def _open(method: Method, config: RunConfig, progress: Progress, previous: dict[
                 labels=settings.labels,
                 direction=settings.direction,
                 previous=known,
+                progress=counted,
+            )
+        case NoiseMethod(), LabelledConfig() as data:
+            return open_labelled(
+                data,
+                channels=method.config.generator.channels,
+                classes=method.config.classes,
+                previous=_known(LabelledScans, previous),
+                read=read,
                 progress=counted,
             )
         case Inpaint(), MaskedConfig() as data:

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from i2i.config.data import MaskedConfig, PairedConfig, PhotosConfig, UnpairedConfig
+from i2i.config.data import LabelledConfig, MaskedConfig, PairedConfig, PhotosConfig, UnpairedConfig
 from i2i.config.methods.cyclegan import CycleGANConfig
 from i2i.config.methods.inpaint import InpaintConfig
+from i2i.config.methods.noise import NoiseMethodConfig
 from i2i.config.methods.pix2pix import Pix2PixConfig
 from i2i.config.methods.srgan import SRGANConfig
 from i2i.config.run import RunConfig
+from i2i.data.labelled_opening import facts, open_labelled
 from i2i.data.loader import stacked
 from i2i.data.masked import open_masked
 from i2i.data.opening import open_photos, open_unpaired
@@ -24,10 +26,13 @@ from i2i.engine.sheet import sheet
 from i2i.images.picture import Picture, Samples
 
 UNIT = (0.0, 1.0)
+MOST_COLUMNS = 16  # classes on a sheet
+READABLE = 64  # pixels of a column that its caption fits into
 
 
 def preview(config: RunConfig, *, rows: int = 4, draws: int = 4) -> Picture:
-    """A sheet of the first `rows` samples: for an enlargement each photo's crop and `draws` degradations of it.
+    """A sheet of the first `rows` samples: for an enlargement each photo's crop and `draws` degradations of it; of
+    pictures with classes, `rows` of each.
 
     Raises I2IError as the training would.
     """
@@ -40,6 +45,8 @@ def preview(config: RunConfig, *, rows: int = 4, draws: int = 4) -> Picture:
             columns = _paired(method, data, config.train.seed, rows)
         case CycleGANConfig() as method, UnpairedConfig() as data:
             columns = _unpaired(method, data, config.train.seed, rows)
+        case NoiseMethodConfig() as method, LabelledConfig() as data:
+            columns = _labelled(method, data, config.train.seed, rows, draws)
         case _:
             raise TypeError(f"no preview is drawn for {type(config.method).__name__}")
     return Picture(sheet(columns, UNIT))
@@ -64,6 +71,32 @@ def _masked(data: MaskedConfig, seed: int, rows: int) -> Mapping[str, Tensor]:
     taken = [samples.sample(seed, 0, row) for row in range(min(rows, len(samples)))]
     real, masks = _unit([crop for crop, _ in taken]), torch.from_numpy(stacked([mask for _, mask in taken]))
     return {"masked": real.masked_fill(masks, 0.5), "real": real}
+
+
+def _labelled(
+    method: NoiseMethodConfig, data: LabelledConfig, seed: int, rows: int, draws: int
+) -> Mapping[str, Tensor]:
+    """A column for each class; without classes `draws` columns. Small pictures are enlarged pixel by pixel."""
+    said = facts(data)
+    size, classes = data.size or said.size, method.classes or said.classes
+    sized = LabelledConfig(**data.model_dump() | {"size": size})
+    samples = open_labelled(sized, channels=method.channels or said.channels, classes=classes, read=said.read).train
+    columns: dict[str, list[Samples]] = {name: [] for name in classes[:MOST_COLUMNS] or map(str, range(1, draws + 1))}
+    names = list(classes or columns)
+    for position in range(len(samples)):
+        picture, label = samples.sample(seed, 0, position)
+        column = columns.get(names[label.item() if classes else position % draws], [])
+        if len(column) < rows:
+            column.append(picture)
+        elif all(len(column) == rows for column in columns.values()):
+            break
+    shown = min(len(column) for column in columns.values() if column)
+    enlarged = max(1, READABLE // size)
+    return {
+        name: interpolate(_unit(column[:shown]), scale_factor=enlarged, mode="nearest")
+        for name, column in columns.items()
+        if column
+    }
 
 
 def _unpaired(method: CycleGANConfig, data: UnpairedConfig, seed: int, rows: int) -> Mapping[str, Tensor]:

@@ -20,7 +20,9 @@ from i2i.data.masked import open_masked
 from i2i.errors import ConfigError, StoppedError
 from i2i.images.files import read
 from i2i.inference.inpainter import load_inpainter
-from i2i.models.modelfile import read_info
+from i2i.losses.reconstruction import hole_and_valid_loss
+from i2i.models.modelfile import load_model, read_info
+from i2i.networks.smooth_fill import smooth_fill
 from i2i.preview import preview
 
 TINY = [
@@ -88,6 +90,37 @@ def test_thirty_steps_lower_the_loss_of_holes(tiny, tmp_path: Path):
     lines = logged(run)
     first, last = (np.mean([line["hole"] for line in part]) for part in (lines[:3], lines[-3:]))
     assert last < 0.8 * first
+
+
+@pytest.mark.thorough
+def test_a_small_network_that_starts_from_the_smooth_fill_soon_does_better_on_photos_it_never_saw(
+    test_data: Path, tiny, tmp_path: Path
+):
+    """Thin holes, across which edges go on. Without shortcuts such a network adds less and less to the fill."""
+    photos = test_data / "photos"
+    settings = [
+        "data.size=64", "data.zoom=3", "data.masks.kinds.lines=1", "data.masks.kinds.thin=1", "train.steps=400",
+        "train.batch=8", "train.lr=2e-3", "train.schedule=constant", "train.ema=0", "method.adversarial_weight=0",
+        "method.holes_alike=true", "method.generator.filters=8", "method.generator.coarse=false",
+        "method.generator.attention=false", "method.generator.fill=smooth", "method.generator.shortcuts=true",
+        "log.samples=400", "engine.save_every=400",
+    ]  # fmt: skip
+    run = api.train(tiny(f"data.path='{photos / 'train-open'}'", *settings), tmp_path / "run", progress="none")
+    network = load_model(run / "model.safetensors").networks["fill"].eval()
+    held_out = open_masked(tiny(f"data.path='{photos / 'val'}'", *settings).data).train
+    crops, masks = zip(*(held_out.sample(0, 0, position) for position in range(48)), strict=True)
+    real, mask = (torch.from_numpy(np.stack(part)).permute(0, 3, 1, 2).float() for part in (crops, masks))
+    real = real / 127.5 - 1
+    with torch.no_grad():
+        filled = smooth_fill(real, mask)
+        repaired = network(torch.cat([real, mask], dim=1))
+    assert error_in_holes(repaired, filled, mask) > 0.003
+    assert error_in_holes(repaired, real, mask) < 0.998 * error_in_holes(filled, real, mask)
+
+
+def error_in_holes(one: torch.Tensor, other: torch.Tensor, mask: torch.Tensor) -> float:
+    inside, _ = hole_and_valid_loss(one, other, mask, alike=True)
+    return inside.item()
 
 
 @pytest.mark.parametrize("kind", ["drawn", "from a folder"])

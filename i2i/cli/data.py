@@ -54,13 +54,16 @@ def check(context: click.Context, console: Console, /, method: str, assignments:
 
 
 def _checked(config: RunConfig) -> Findings:
-    from i2i.config.data import PairedConfig, PhotosConfig, UnpairedConfig
+    from i2i.config.data import LabelledConfig, PairedConfig, PhotosConfig, UnpairedConfig
     from i2i.config.methods.pix2pix import Pix2PixConfig
     from i2i.data.check import check_paired, check_photos, check_unpaired
+    from i2i.data.labelled_check import check_labelled
 
     match config.method, config.data:
         case Pix2PixConfig() as method, PairedConfig() as settings:
             return check_paired(settings, labels=method.labels, side="a" if method.direction == "a2b" else "b")
+        case _, LabelledConfig() as settings:
+            return check_labelled(settings)
         case _, PhotosConfig() as settings:
             return check_photos(settings)
         case _, UnpairedConfig() as settings:
@@ -85,7 +88,8 @@ def _checked(config: RunConfig) -> Findings:
 @pass_console
 @click.pass_context
 def preview(context: click.Context, console: Console, /, output: Path, method: str, **asked: Any) -> None:
-    """Draw samples of DATA as a training would see them: crops, and for srgan what is left of them when degraded."""
+    """Draw samples of DATA as a training would see them: crops, for srgan what is left of them when degraded, for
+    pictures with classes some of each class."""
     from i2i.config.layers import assignment_layer, file_layer, resolve
     from i2i.images.formats import SUFFIXES
 

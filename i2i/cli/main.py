@@ -44,6 +44,7 @@ COMMANDS = {
     "upscale": ("i2i.cli.upscale:upscale", "Enlarge photos, with models that come along."),
     "inpaint": ("i2i.cli.inpaint:inpaint", "Repair photos: scratches, text, things that should not be there."),
     "translate": ("i2i.cli.translate:translate", "Translate pictures with a model."),
+    "generate": ("i2i.cli.generate:generate", "Make new pictures of noise with a model."),
     "evaluate": ("i2i.cli.evaluate:evaluate", "Measure enlarged or repaired pictures against true ones."),
     "data": ("i2i.cli.data:data", "Fetch and check folders of training pictures."),
     "models": ("i2i.cli.models:models", "List, describe, verify and import models."),

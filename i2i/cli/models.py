@@ -34,8 +34,7 @@ def list_models(console: Console) -> None:
         return
     for name, path, info in found:
         size = f"{path.stat().st_size / 1e6:.1f} MB"
-        ways = {"upscale": f"x{_scale(info)}", "inpaint": "holes"}.get(info.task, " ".join(info.directions))
-        console.result(f"{name}   {info.task}   {ways}   {size}   {info.card.description}")
+        console.result(f"{name}   {info.task}   {_ways(info)}   {size}   {info.card.description}")
     if not found:
         console.note("No models come with this installation.")
 
@@ -139,12 +138,29 @@ def _check_output(output: Path) -> None:
 
 def _entry(name: str, path: Path, info: ModelInfo, digest: str) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": name, "task": info.task, "scale": _scale(info), "bytes": path.stat().st_size}
+    if "sample" in info.directions:
+        entry |= info.sampler().model_dump(include={"noise", "size", "channels", "classes"})
     return entry | {"sha256": digest, "card": info.card.model_dump()}
 
 
 def _scale(info: ModelInfo) -> int:
-    """Output pixels for each input pixel across; 1 for a file of discriminators."""
-    return info.generator(info.directions[0]).scale if info.directions else 1
+    """Output pixels for each input pixel across; 1 for a file of discriminators, and for what takes no pictures."""
+    takes_pictures = info.directions and info.task != "generate"
+    return info.generator(info.directions[0]).scale if takes_pictures else 1
+
+
+def _ways(info: ModelInfo) -> str:
+    """What a model can do, in a word or two."""
+    match info.task:
+        case "upscale":
+            return f"x{_scale(info)}"
+        case "inpaint":
+            return "holes"
+        case "generate" if info.directions:
+            made = info.sampler()
+            classes = f", {len(made.classes)} class{'es' if len(made.classes) != 1 else ''}" if made.classes else ""
+            return f"{made.size} px{classes}"
+    return " ".join(info.directions)
 
 
 def _description(path: Path, info: ModelInfo, digest: str) -> list[tuple[str, str]]:
@@ -155,8 +171,10 @@ def _description(path: Path, info: ModelInfo, digest: str) -> list[tuple[str, st
         ("directions", " ".join(info.directions)),
     ]
     for name, network in info.networks.items():
-        settings = network.model_dump(exclude={"init", "init_gain"})
+        settings = {"kind": network.kind} | network.model_dump(exclude={"init", "init_gain", "classes"})
         lines.append((name, ", ".join(f"{key} {value}" for key, value in settings.items())))
+    if "sample" in info.directions:
+        lines.append(("classes", ", ".join(info.sampler().classes) or "it knows none"))
     if training := info.training:
         scaled = f", {training.transform} to {training.load} px" if training.load else ""
         lines.append(("trained at", f"{training.size} px{scaled}"))

@@ -16,6 +16,7 @@ def next_steps(method: str, run: Path) -> str:
         "translate": f"translate {model} FOLDER -o OUT",
         "upscale": f"upscale FOLDER -o OUT --model {model}",
         "inpaint": f"inpaint FOLDER --mask MASKS -o OUT --model {model}",
+        "generate": f"generate {model} -o OUT -n 100",
     }
     return (
         f"Done. Next:\n  i2i {use[METHODS[method].task]}\n  i2i models info {model}\n  i2i resume {model} --steps MORE"

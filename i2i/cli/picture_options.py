@@ -65,6 +65,18 @@ def _check_device(_: click.Context, __: click.Parameter, device: str) -> str:
     return device
 
 
+threads_option = click.option(
+    "--threads", type=click.IntRange(1, 1024), help="Threads of the network on a CPU.  [default: auto]"
+)
+dry_run_option = click.option("--dry-run", is_flag=True, help="Count, measure and estimate; write nothing.")
+device_option = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    envvar="I2I_DEVICE",
+    callback=_check_device,
+    help="auto, cpu, cuda, cuda:N or mps.",
+)
 FILES = [
     click.argument("inputs", metavar="INPUT...", nargs=-1, required=True),
     click.option(
@@ -184,17 +196,10 @@ WORK = [
     click.option(
         "--jobs", type=click.IntRange(1, 64), help="Threads that read, and that write.  [default: auto; 1 on a CPU]"
     ),
-    click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the network on a CPU.  [default: auto]"),
+    threads_option,
     click.option("--watch", is_flag=True, help="Stay, and take what is put into the folder until Ctrl-C."),
-    click.option("--dry-run", is_flag=True, help="Count, measure and estimate; write nothing."),
-    click.option(
-        "--device",
-        default="auto",
-        show_default=True,
-        envvar="I2I_DEVICE",
-        callback=_check_device,
-        help="auto, cpu, cuda, cuda:N or mps.",
-    ),
+    dry_run_option,
+    device_option,
     json_option,
     progress_option,
     quiet_option,

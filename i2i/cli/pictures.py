@@ -165,7 +165,7 @@ class PictureRun:
         if self.console.json:
             self.console.document(found.as_json())
         elif not self.console.quiet:
-            self.console.result(printable(_forecast_line(found)))
+            self.console.result(printable(forecast_line(found)))
             for name, reason in found.failures[:SHOWN_FAILURES]:
                 self.console.result(printable(f"  {name}   {reason}"))
             self.console.result("Nothing was written.")
@@ -208,7 +208,8 @@ class PictureRun:
         return "  ·  ".join(parts)
 
 
-def _forecast_line(found: Forecast) -> str:
+def forecast_line(found: Forecast) -> str:
+    """What a batch would do, on one line."""
     parts = [f"{grouped(found.todo)} to do, {found.pixels / 1e6:.0f} Mpx"]
     if found.seconds is not None and found.bytes is not None:
         parts.append(f"about {timedelta(seconds=round(found.seconds))}")

@@ -139,10 +139,10 @@ def _layers(context: click.Context) -> list[Layer]:
 
 
 def _folder_of_pictures(resolved: Resolved) -> str:
-    """The folder or CSV that the run is named after. Raises UsageError where pictures are not said or not there."""
-    from i2i.config.data import PairedConfig, ScaledConfig
+    """The folder or file that the run is named after. Raises UsageError where pictures are not said or not there."""
+    from i2i.config.data import LabelledConfig, PairedConfig, ScaledConfig
 
-    has_lists = isinstance(resolved.config.data, PairedConfig)
+    has_lists, has_files = (isinstance(resolved.config.data, kind) for kind in (PairedConfig, LabelledConfig))
     data = resolved.config.data.model_dump(include={"path", "a", "b"}, exclude_none=True)
     if "path" not in data and len(data) < 2:
         hint = "Give DATA, or --a and --b." if isinstance(resolved.config.data, ScaledConfig) else "Give DATA."
@@ -151,7 +151,8 @@ def _folder_of_pictures(resolved: Resolved) -> str:
         is_list = name != "path" and place.startswith("@")
         if is_list and not Path(place[1:]).is_file():
             raise UsageError(f"there is no list {place[1:]}.", where=resolved.origins[f"data.{name}"])
-        if has_lists and name == "path" and Path(place).suffix.lower() == ".csv" and Path(place).is_file():
+        is_known = has_files or (has_lists and Path(place).suffix.lower() == ".csv")
+        if is_known and name == "path" and Path(place).is_file():
             continue
         if not is_list and Path(place).is_file():
             from i2i.data.layouts import instead_of_file

@@ -102,6 +102,20 @@ class PhotosConfig(DataConfig):
     cache: int = setting(1024, "megabytes of decoded photos that a loader process keeps", ge=16)
 
 
+class LabelledConfig(DataConfig):
+    """Pictures that are made alike in size, with classes: folders, MNIST's IDX files, CIFAR's binaries, npz."""
+
+    size: int | None = setting(  # type: ignore[assignment]
+        None,
+        "side in pixels that pictures are brought to (default: their own where all are alike and at most 64, else 64)",
+        option="--size",
+        ge=4,
+        le=1024,
+    )
+    val: TextOrNumber = setting("0", "held-out pictures: a folder, a share such as 0.05, 0 for none", option="--val")
+    flip: bool = setting(False, "mirror half of the pictures left to right")
+
+
 class MaskedConfig(PhotosConfig):
     """One folder of photos, whose crops get holes."""
 

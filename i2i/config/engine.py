@@ -29,7 +29,10 @@ class TrainConfig(Settings):
     steps: int | None = setting(None, "length of the training in steps; overrides epochs", option="--steps", ge=1)
     epochs: float = setting(200, "length of the training in epochs", option="--epochs", gt=0)
     batch: int = setting(1, "samples in a step: pictures of each domain, or crops", option="--batch", ge=1)
-    lr: float = setting(2e-4, "learning rate of Adam", option="--lr", gt=0)
+    lr: float = setting(2e-4, "learning rate", option="--lr", gt=0)
+    optimiser: Literal["adam", "rmsprop"] = setting(
+        "adam", "how weights follow their gradients; rmsprop, without a momentum, is that of WGAN"
+    )
     beta1: float = setting(0.5, "first moment decay of Adam", ge=0, lt=1)
     beta2: float = setting(0.999, "second moment decay of Adam", ge=0, lt=1)
     schedule: Literal["constant", "linear", "linear-pytorch", "linear-lua", "cosine"] = setting(

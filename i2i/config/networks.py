@@ -6,10 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from i2i.config.base import Settings, setting
+from i2i.config.base import setting
+from i2i.config.network_base import Init, NetworkConfig, Norm
+from i2i.config.noise_networks import (
+    DCGANConfig,
+    DCGANCriticConfig,
+    MaxoutCriticConfig,
+    NoiseResNetConfig,
+    PerceptronConfig,
+    PerceptronCriticConfig,
+    ResNetCriticConfig,
+)
 
-Norm = Literal["instance", "batch", "none"]
-Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
 LABELS = "classes of the label maps that are its input, pixels being class numbers; 0: its input is a picture"
 
 
@@ -17,13 +25,6 @@ def check_labels(labels: int, input_channels: int) -> None:
     """Raises ValueError where a label map would have colours."""
     if labels and input_channels != 1:
         raise ValueError("a label map has one channel: set input_channels=1")
-
-
-class NetworkConfig(Settings):
-    """What all networks share."""
-
-    init: Init = setting("normal", "distribution of the initial convolution weights")
-    init_gain: float = setting(0.02, "deviation (normal) or gain (xavier, orthogonal) of the initial weights", gt=0)
 
 
 class ResNetConfig(NetworkConfig):
@@ -152,8 +153,15 @@ class GatedConfig(NetworkConfig):
     fill: Literal["none", "smooth"] = setting(
         "none", "what the network starts from in a hole: nothing (published), or a smooth fill to which it adds"
     )
+    shortcuts: bool = setting(
+        False,
+        "layers of equal width add to their input, and the decoder sees what the encoder saw at its size (ours): a "
+        "small network learns with them in hundreds of steps what it needs thousands for",
+    )
     init: Init = setting("kaiming", "distribution of the initial convolution weights")
-    init_gain: float = setting(1.0, "deviation (normal) or gain (xavier, orthogonal) of the initial weights", gt=0)
+    init_gain: float = setting(
+        1.0, "deviation (normal), bound (uniform) or gain (xavier, orthogonal) of the initial weights", gt=0
+    )
 
     @model_validator(mode="after")
     def _widths_are_whole(self) -> GatedConfig:
@@ -186,6 +194,13 @@ class PatchGANConfig(NetworkConfig):
     layers: int = setting(3, "strided convolutions; 3 judges patches of 70 px", ge=1, le=6)
     norm: Norm = setting("instance", "normalisation after each inner convolution")
     padding: Literal[1, 2] = setting(1, "zero padding of each convolution; the first release had 2")
+    spectral: bool = setting(False, "spectral norm of all convolutions, beside the norm (Miyato et al. 2018)")
+    attention: bool = setting(
+        False, "self-attention after the last strided convolution: 32 px for 256 and three layers (Zhang et al. 2019)"
+    )
+    stddev: bool = setting(
+        False, "a channel with the deviation over groups of four samples before the end (Karras et al. 2018)"
+    )
 
 
 class PixelConfig(NetworkConfig):
@@ -195,6 +210,7 @@ class PixelConfig(NetworkConfig):
     input_channels: int = setting(3, "channels of the judged picture", ge=1)
     filters: int = setting(64, "channels after the first convolution", ge=1)
     norm: Norm = setting("instance", "normalisation after the inner convolution")
+    spectral: bool = setting(False, "spectral norm of all convolutions, beside the norm (Miyato et al. 2018)")
 
 
 class MultiScaleConfig(NetworkConfig):
@@ -204,6 +220,7 @@ class MultiScaleConfig(NetworkConfig):
     input_channels: int = setting(3, "channels of the judged picture", ge=1)
     filters: int = setting(64, "channels after the first convolution of each scale", ge=1)
     scales: int = setting(2, "scales, each half of the one before: 2, or 3 for pictures of 2048 px", ge=1, le=3)
+    spectral: bool = setting(False, "spectral norm of all convolutions, beside the norm (Miyato et al. 2018)")
 
 
 class SRGANDiscriminatorConfig(NetworkConfig):
@@ -255,4 +272,13 @@ DiscriminatorConfig = (
     | UNetDiscriminatorConfig
     | SpectralPatchGANConfig
 )
-Network = Annotated[GeneratorConfig | DiscriminatorConfig, Field(discriminator="kind")]
+NoiseNetworkConfig = (
+    PerceptronConfig
+    | DCGANConfig
+    | NoiseResNetConfig
+    | PerceptronCriticConfig
+    | MaxoutCriticConfig
+    | DCGANCriticConfig
+    | ResNetCriticConfig
+)
+Network = Annotated[GeneratorConfig | DiscriminatorConfig | NoiseNetworkConfig, Field(discriminator="kind")]

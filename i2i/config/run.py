@@ -24,6 +24,11 @@ class RunConfig(Settings):
     engine: EngineConfig = EngineConfig()
     log: LogConfig = LogConfig()
 
+    @property
+    def samples(self) -> int:
+        """What a part of a batch has."""
+        return self.train.batch // self.engine.micro_batches
+
     @model_validator(mode="after")
     def _a_batch_has_equal_parts(self) -> RunConfig:
         batch, parts = self.train.batch, self.engine.micro_batches

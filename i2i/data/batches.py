@@ -16,6 +16,13 @@ class Photos(NamedTuple):
     real: Tensor  # (N, 3, H, W)
 
 
+class Labelled(NamedTuple):
+    """Pictures of one size, each with the number of its class."""
+
+    real: Tensor  # (N, C, H, W)
+    label: Tensor  # (N,) int64; 0 where there are no classes
+
+
 class Masked(NamedTuple):
     """Crops of photos, and what of each is to be painted."""
 

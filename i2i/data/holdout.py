@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,15 +29,18 @@ def automatic_share(scan: Scan) -> float:
     return AUTO_SHARE if len(scan.pictures) >= AUTO_FEWEST else 0.0
 
 
+def held_out_contents(contents: Iterable[str], share: float) -> set[str]:
+    """Which of the contents, told by their SHA-256, are held out: the first ones, at least one if `share` is not 0."""
+    different = sorted(set(contents))
+    return set(different[: max(1, round(share * len(different)))]) if share else set()
+
+
 def hold_out(scan: Scan, share: float) -> tuple[Scan, Scan]:
     """(training, held out): at least one picture where `share` is not 0, those whose SHA-256 comes first.
 
     Files with the same bytes stay together, so that nothing held out is trained on.
     """
-    if share == 0 or not scan.pictures:
-        return scan, Scan(())
-    contents = sorted({picture.sha256 for picture in scan.pictures})
-    chosen = set(contents[: max(1, round(share * len(contents)))])
+    chosen = held_out_contents((picture.sha256 for picture in scan.pictures), share)
     return (
         replace(scan, pictures=tuple(picture for picture in scan.pictures if picture.sha256 not in chosen)),
         Scan(tuple(picture for picture in scan.pictures if picture.sha256 in chosen)),

@@ -97,6 +97,8 @@ class Trainer:
 
     def _optimiser(self, params: list[nn.Parameter]) -> torch.optim.Optimizer:
         train = self.config.train
+        if train.optimiser == "rmsprop":
+            return torch.optim.RMSprop(params, lr=train.lr)
         return torch.optim.Adam(params, lr=train.lr, betas=(train.beta1, train.beta2), fused=True)
 
     def restore(self, checkpoint: Checkpoint) -> None:

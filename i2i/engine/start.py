@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from i2i.config.networks import NetworkConfig
+from i2i.config.network_base import NetworkConfig
 from i2i.errors import ConfigError
 from i2i.methods.base import Method
 from i2i.models.ancestor import discriminators_beside

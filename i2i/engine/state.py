@@ -56,6 +56,9 @@ def restore_state(checkpoint: Checkpoint, engine: Engine, average: Average) -> N
         learner.scaler.load_state_dict(state["scalers"][player])
         for i, param in enumerate(learner.flat.params):
             saved = _below(f"{player}.{i}.", moments)
+            if saved and ("exp_avg" in saved) != isinstance(learner.optimiser, torch.optim.Adam):
+                what = f"the checkpoint of step {checkpoint.step} is one of another optimiser."
+                raise ModelError(what, hint="A run keeps its optimiser: leave train.optimiser as it was.")
             if saved:
                 learner.optimiser.state[param] = {key: _like(value, param) for key, value in saved.items()}
         learner.newly_skipped()  # those before the checkpoint were reported

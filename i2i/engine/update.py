@@ -44,7 +44,7 @@ class Learner:
     """A player with its optimiser, gradient buffer and scaler."""
 
     def __init__(self, name: str, player: Player, make_optimiser: MakeOptimiser, precision: Precision) -> None:
-        self.name, self.clip = name, player.clip
+        self.name, self.clip, self.rate = name, player.clip, player.rate
         self.flat = Flat(player.parameters())
         self.optimiser = make_optimiser(self.flat.params)
         self.scaler = precision.scaler()
@@ -123,10 +123,10 @@ class Engine:
         self.stages = [one._replace(begin=began) if one.name == stage else one for one in self.stages]
 
     def set_rate(self, rate: float) -> None:
-        """The learning rate of the next step, all players."""
+        """The learning rate of the next step; each player learns at its own share of it."""
         for learner in self.learners.values():
             for group in learner.optimiser.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * learner.rate
 
     def newly_skipped(self) -> dict[str, int]:
         """Updates skipped for non-finite gradients since the last call, by player. Waits for the device."""

@@ -28,9 +28,9 @@ def task_of(who: str | PathLike[str], *, has_masks: bool) -> Task:
     if is_finished(who):
         return "inpaint" if has_masks else "upscale"
     task = read_info(resolve(who)).task
-    if task == "translate":
+    if task == "translate" or task == "generate":
         hint = "Only models that enlarge pictures or fill holes have true ones to be measured against."
-        raise UsageError("this model translates.", where=who, hint=hint)
+        raise UsageError(f"this model {task}s.", where=who, hint=hint)
     return task
 
 

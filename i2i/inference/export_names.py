@@ -21,6 +21,9 @@ def check_task(info: ModelInfo, model: str | os.PathLike[str]) -> None:
     if info.task == "inpaint":
         what = f"{model} is a model to inpaint pictures: it takes a mask too, and such models are not exported."
         raise UsageError(what, hint=f"Use: i2i inpaint INPUT... -o OUT --model {model}")
+    if info.task == "generate":
+        what = f"{model} is a model to generate pictures: its input is noise, and such models are not exported."
+        raise UsageError(what, hint=f"Use: i2i generate {model} -o OUT")
 
 
 def check_output(output: Path, to: ExportFormat, overwrite: bool) -> None:

@@ -45,13 +45,17 @@ def load(
     """The translator of a model file, a run folder or a shipped model.
 
     Without a direction it is a2b, or the only one that the model has. Raises UsageError for an unknown model, device
-    or direction, a model to inpaint, or for what the network cannot do, ModelError for a file that cannot be used.
+    or direction, a model to inpaint or to generate, or for what the network cannot do, ModelError for a file that
+    cannot be used.
     """
     path = resolve(model)
     file = load_model(path)
     if file.info.task == "inpaint":
         what = f"{model} is a model to inpaint pictures: it takes a mask too."
         raise UsageError(what, hint="Use: i2i.load_inpainter")
+    if file.info.task == "generate":
+        what = f"{model} is a model to generate pictures: it takes none."
+        raise UsageError(what, hint="Use: i2i.load_generator")
     chosen = choose_direction(file.info, direction)
     network = file.networks[chosen]
     return Translator(network, file.info, chosen, pick_device(device), sha256=sha256_of(path), running=running)

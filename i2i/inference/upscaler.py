@@ -106,8 +106,8 @@ def load_upscaler(
 def refuse_other_tasks(info: ModelInfo, model: str | PathLike[str]) -> None:
     """Raises UsageError for a model that does not enlarge."""
     if info.task != "upscale":
-        wanted = f"INPUT... -o OUT --model {model}" if info.task == "inpaint" else f"{model} INPUT... -o OUT"
-        hint = f"Use: i2i {info.task} {wanted}"
+        calls = {"inpaint": f"INPUT... -o OUT --model {model}", "generate": f"{model} -o OUT"}
+        hint = f"Use: i2i {info.task} {calls.get(info.task, f'{model} INPUT... -o OUT')}"
         raise UsageError(f"{model} is a model that does not enlarge pictures.", hint=hint)
 
 

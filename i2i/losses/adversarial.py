@@ -12,20 +12,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from i2i.config.losses import Adversarial
+from i2i.config.losses import LABELLED, Adversarial
 from i2i.losses.precise import precise
 
 RELATIVISTIC = frozenset({"ragan", "ralsgan", "rahinge"})
 
 
-def discriminator_loss(kind: Adversarial, real: Tensor, fake: Tensor) -> Tensor:
-    """Scalar loss of a discriminator from its logits on real and fake pictures."""
+def discriminator_loss(kind: Adversarial, real: Tensor, fake: Tensor, *, smoothing: float = 0.0) -> Tensor:
+    """Scalar loss of a discriminator from its logits on real and fake pictures.
+
+    With `smoothing`, the label of real pictures is 1 - smoothing (Salimans et al. 2016, section 3.4); raises ValueError
+    for kinds that have none (`LABELLED`).
+    """
+    if smoothing and kind not in LABELLED:
+        raise ValueError(f"the {kind} loss has no label that could be smoothed")
     r, f = precise(real), precise(fake)
     match kind:
         case "vanilla" | "saturating":
-            return _bce(r, 1) + _bce(f, 0)
+            return _bce(r, 1 - smoothing) + _bce(f, 0)
         case "lsgan":
-            return (r - 1).square().mean() + f.square().mean()
+            return (r - (1 - smoothing)).square().mean() + f.square().mean()
         case "hinge":
             return F.relu(1 - r).mean() + F.relu(1 + f).mean()
         case "wgan-gp":

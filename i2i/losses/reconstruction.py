@@ -19,15 +19,20 @@ def l2_loss(fake: Tensor, real: Tensor) -> Tensor:
     return F.mse_loss(precise(fake), precise(real))
 
 
-def hole_and_valid_loss(fake: Tensor, real: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def hole_and_valid_loss(fake: Tensor, real: Tensor, mask: Tensor, *, alike: bool = False) -> tuple[Tensor, Tensor]:
     """Sum of the absolute differences inside the hole and outside of it, each over the number of all values.
 
     Pictures are (N, C, H, W) and the mask (N, 1, H, W), 1 in the hole: Liu et al. 2018, L_hole and L_valid. Their sum
-    is the `l1_loss` of the whole picture.
+    is the `l1_loss` of the whole picture. Where all holes are to count `alike`, large or small, that of the hole is the
+    mean over each one's own values instead.
     """
     difference = (precise(fake) - precise(real)).abs()
-    inside = (difference * mask).mean()
-    return inside, difference.mean() - inside
+    inside = difference * mask
+    valid = difference.mean() - inside.mean()
+    if alike:
+        share = mask.mean((1, 2, 3)).clamp(min=torch.finfo(inside.dtype).tiny)
+        return (inside.mean((1, 2, 3)) / share).mean(), valid
+    return inside.mean(), valid
 
 
 def total_variation(picture: Tensor, region: Tensor) -> Tensor:

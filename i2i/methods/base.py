@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from i2i.networks.base import Network
+from i2i.networks.minibatch_stddev import MinibatchStddev
 
 Feed = Callable[[], Any]
 
@@ -43,10 +44,10 @@ class Stage(NamedTuple):
 
 
 class Player:
-    """Networks with one optimiser. `clip` bounds the norm of their gradient."""
+    """Networks with one optimiser. `clip` bounds the norm of their gradient, `rate` is a share of the learning rate."""
 
-    def __init__(self, *modules: nn.Module, clip: float | None = None) -> None:
-        self.modules, self.clip = modules, clip
+    def __init__(self, *modules: nn.Module, clip: float | None = None, rate: float = 1.0) -> None:
+        self.modules, self.clip, self.rate = modules, clip, rate
 
     def parameters(self) -> list[nn.Parameter]:
         """All trainable parameters, each once."""
@@ -158,11 +159,16 @@ def derive_seed(*numbers: int) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
+def samples_meet(network: nn.Module) -> bool:
+    """Whether a sample's result depends on the other samples of its batch."""
+    return any(isinstance(module, nn.BatchNorm2d | MinibatchStddev) for module in network.modules())
+
+
 def at_once(network: nn.Module, *batches: Tensor) -> tuple[Tensor, ...]:
     """The network's results on several batches by one call: quicker, and exact where samples do not meet.
 
-    With batch norm they meet, so each batch is then a call of its own.
+    Where they meet, each batch is a call of its own.
     """
-    if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
+    if samples_meet(network):
         return tuple(network(batch) for batch in batches)
     return torch.split(network(torch.cat(batches)), [len(batch) for batch in batches])

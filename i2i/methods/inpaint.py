@@ -8,18 +8,17 @@ and the real picture elsewhere. Pictures are (N, 3, H, W) in [-1, 1], masks (N, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, cat, nn
 
 from i2i.config.methods.inpaint import InpaintConfig
 from i2i.data.batches import Masked
-from i2i.losses.adversarial import RELATIVISTIC
 from i2i.losses.reconstruction import hole_and_valid_loss, total_variation
 from i2i.methods.base import Feed, Method, Player, StepInfo, Update
+from i2i.methods.contest import Contest, discriminators, members
 from i2i.methods.looks import Looks
-from i2i.methods.verdicts import fooling, telling
 from i2i.networks.base import Network
 from i2i.networks.build import build
 from i2i.networks.patchgan import Verdict
@@ -38,39 +37,56 @@ class Inpaint(Method):
         self.config = config
         self.generator = build(config.generator)
         judged = config.discriminator.model_dump() | {"input_channels": 4}
-        self.discriminator = build(type(config.discriminator)(**judged)) if config.adversarial_weight else None
+        judge = type(config.discriminator)(**judged)
+        self.discriminator = discriminators(judge, config.remedies) if config.adversarial_weight else None
+        self.contest = Contest(config.adversarial, config.remedies)
         self.looks = Looks(config.perceptual, perceptual=config.perceptual_weight, style=config.style_weight)
-        if config.adversarial in RELATIVISTIC and self.discriminator is not None:
+        if self.discriminator is not None and self.contest.compares(self.discriminator):
             self.coupled = ("gan", "d")
 
     def players(self) -> dict[str, Player]:
         """The discriminator, which learns first, and the generator."""
-        judges = {} if self.discriminator is None else {"discriminator": Player(self.discriminator)}
-        return {**judges, "generator": Player(self.generator)}
+        generator = {"generator": Player(self.generator)}
+        if self.discriminator is None:
+            return generator
+        return {"discriminator": Player(self.discriminator, rate=self.config.remedies.discriminator_rate), **generator}
 
     def step(self, feed: Feed, at: StepInfo) -> Iterator[Update]:
         """The discriminator first; the generator then learns from the discriminator that has."""
-        real, hole = feed()
-        mask = hole.to(real.dtype)
-        coarse, fine = (picture.to(real.dtype) for picture in self.generator.both(_shown(real, mask)))
-        fake = _composite(fine, real, mask)
+        for _ in range(self.config.remedies.updates - 1):
+            real, mask = _in_one_type(feed())
+            with torch.no_grad():
+                _, fake = self._painted(real, mask)
+            yield Update("discriminator", self._telling(real, fake, mask, at))
+        real, mask = _in_one_type(feed())
+        (coarse, fine), fake = self._painted(real, mask)
         if self.discriminator is not None:
-            yield Update("discriminator", self._telling(real, fake.detach(), mask))
+            yield Update("discriminator", self._telling(real, fake, mask, at))
         likeness = self._likeness(real, coarse, fine, mask)
-        yield Update("generator", {**self._fooling(real, fake, mask), **likeness, **self._looks(real, fake, mask)})
+        yield Update("generator", {**self._fooling(real, fake, mask, at), **likeness, **self._looks(real, fake, mask)})
 
-    def _telling(self, real: Tensor, fake: Tensor, mask: Tensor) -> dict[str, Tensor]:
-        reals, fakes = self._judged(mask, real), self._judged(mask, fake)
-        return {"d": telling(self.config.adversarial, reals, fakes)}
+    def _painted(self, real: Tensor, mask: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """The pictures of both stages, and the repaired one."""
+        coarse, fine = (picture.to(real.dtype) for picture in self.generator.both(_shown(real, mask)))
+        return (coarse, fine), _composite(fine, real, mask)
 
-    def _fooling(self, real: Tensor, fake: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    def _telling(self, real: Tensor, fake: Tensor, mask: Tensor, at: StepInfo) -> dict[str, Tensor]:
+        return self.contest.telling(self._judged, real, fake, at, beside=mask)
+
+    def _fooling(self, real: Tensor, fake: Tensor, mask: Tensor, at: StepInfo) -> dict[str, Tensor]:
         """What the discriminator says of the repaired picture, and what it sees in it other than in the real one."""
         config = self.config
         if self.discriminator is None:
             return {}
-        judge = partial(self._judged, mask)
-        weights = {"weight": config.adversarial_weight, "matching": config.feature_matching}
-        return fooling(config.adversarial, judge, real, fake, **weights)
+        return self.contest.fooling(
+            self._judged,
+            real,
+            fake,
+            at,
+            beside=mask,
+            weight=config.adversarial_weight,
+            matching=config.feature_matching,
+        )
 
     def _likeness(self, real: Tensor, coarse: Tensor, fine: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """How far both stages are from the real picture, pixel by pixel."""
@@ -78,7 +94,7 @@ class Inpaint(Method):
         losses: dict[str, Tensor] = {}
         coarse_weight = config.coarse_weight if config.generator.coarse else 0.0
         for name, picture, share in (("", fine, 1.0), ("coarse_", coarse, coarse_weight)):
-            inside, outside = hole_and_valid_loss(picture, real, mask)
+            inside, outside = hole_and_valid_loss(picture, real, mask, alike=config.holes_alike)
             if config.hole_weight and share:
                 losses[f"{name}hole"] = share * config.hole_weight * inside
             if config.valid_weight and share:
@@ -93,7 +109,7 @@ class Inpaint(Method):
             losses["variation"] = self.config.variation_weight * total_variation(fake, around)
         return losses
 
-    def _judged(self, mask: Tensor, picture: Tensor) -> list[Verdict]:
+    def _judged(self, picture: Tensor, mask: Tensor) -> list[Verdict]:
         assert self.discriminator is not None
         return self.discriminator.judge(cat([picture, mask], dim=1))
 
@@ -102,15 +118,19 @@ class Inpaint(Method):
         return {"fill": self.generator}
 
     def judges(self) -> dict[str, Network]:
-        """The discriminator where there is one."""
-        return {} if self.discriminator is None else {"discriminator": self.discriminator}
+        """The discriminators where there are any."""
+        return {} if self.discriminator is None else members("discriminator", self.discriminator)
 
     def pictures(self, batch: Masked, deployed: Mapping[str, nn.Module]) -> dict[str, Tensor]:
         """The picture with its hole in gray, repaired, and whole."""
-        real, hole = batch
-        mask = hole.to(real.dtype)
+        real, mask = _in_one_type(batch)
         shown = _shown(real, mask)
         return {"masked": shown[:, :3], "fake": _composite(deployed["fill"](shown), real, mask), "real": real}
+
+
+def _in_one_type(batch: Masked) -> tuple[Tensor, Tensor]:
+    real, hole = batch
+    return real, hole.to(real.dtype)
 
 
 def _shown(real: Tensor, mask: Tensor) -> Tensor:

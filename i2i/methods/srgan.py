@@ -19,10 +19,10 @@ from i2i.data.batches import Photos
 from i2i.degradations.build import degradation
 from i2i.degradations.sharpening import sharpened
 from i2i.errors import ConfigError
-from i2i.losses.adversarial import RELATIVISTIC, discriminator_loss, generator_loss
 from i2i.losses.perceptual import Perceptual
 from i2i.losses.reconstruction import PIXEL_LOSSES, psnr
-from i2i.methods.base import Feed, Method, Player, Stage, StepInfo, Update, at_once
+from i2i.methods.base import Feed, Method, Player, Stage, StepInfo, Update, derive_seed, samples_meet
+from i2i.methods.contest import Contest, discriminators, members
 from i2i.networks.base import Network
 from i2i.networks.build import build
 
@@ -41,11 +41,13 @@ class SRGAN(Method):
         self.config = config
         self.degrade = degradation(config.degradation, config.scale)
         self.generator = build(type(config.generator)(**config.generator.model_dump() | {"scale": config.scale}))
-        self.discriminator = None if config.stage == "pixel" else build(config.discriminator)
+        self.discriminator = None if config.stage == "pixel" else discriminators(config.discriminator, config.remedies)
+        meet = self.discriminator is not None and samples_meet(self.discriminator)
+        self.contest = Contest(config.adversarial, config.remedies, order="real first" if meet else "together")
         self.pixel_loss = PIXEL_LOSSES[config.pixel]
         has_features = config.stage != "pixel" and config.perceptual_weight > 0
         self.perceptual = Perceptual(config.perceptual) if has_features else None
-        if self.discriminator is not None and config.adversarial in RELATIVISTIC:
+        if self.discriminator is not None and self.contest.compares(self.discriminator):
             self.coupled = ("adversarial", "discriminator")
 
     @property
@@ -55,8 +57,10 @@ class SRGAN(Method):
 
     def players(self) -> dict[str, Player]:
         """The generator, and the discriminator where there is a second stage."""
-        judges = {} if self.discriminator is None else {"discriminator": Player(self.discriminator)}
-        return {"generator": Player(self.generator), **judges}
+        generator = {"generator": Player(self.generator)}
+        if self.discriminator is None:
+            return generator
+        return {**generator, "discriminator": Player(self.discriminator, rate=self.config.remedies.discriminator_rate)}
 
     def stages(self, total: int) -> tuple[Stage, ...]:
         """The pixel stage, the adversarial stage, or one after the other."""
@@ -80,7 +84,7 @@ class SRGAN(Method):
         """In the second stage the generator first, then the discriminator on the pictures of that same forward pass."""
         real, low = self.degrade.pairs(feed().real, at.draws.seeds(at.samples))
         if at.stage != "pixel" and at.since < self.config.warm_up:
-            yield Update("discriminator", {"discriminator": self._telling(self._untouched(low), real)})
+            yield Update("discriminator", self._telling(self._untouched(low), real, at))
             return
         fake = self.generator(low)
         wanted = sharpened(real) if self.config.sharpen else real
@@ -88,7 +92,11 @@ class SRGAN(Method):
             yield Update("generator", {"pixel": self.pixel_loss(fake, wanted)}, log={"psnr": psnr(fake, real)})
             return
         yield Update("generator", self._all_losses(fake, real, wanted, at), log={"psnr": psnr(fake, real)})
-        yield Update("discriminator", {"discriminator": self._telling(fake.detach(), real)})
+        yield Update("discriminator", self._telling(fake, real, at))
+        for number in range(1, self.config.remedies.updates):
+            seeds = [derive_seed(seed, number) for seed in at.draws.seeds(at.samples)]
+            real, low = self.degrade.pairs(feed().real, seeds)
+            yield Update("discriminator", self._telling(self._untouched(low), real, at))
 
     def _untouched(self, low: Tensor) -> Tensor:
         """What the generator makes of it while it does not learn, nor its batch norms."""
@@ -100,7 +108,9 @@ class SRGAN(Method):
 
     def _all_losses(self, fake: Tensor, real: Tensor, wanted: Tensor, at: StepInfo) -> dict[str, Tensor]:
         config = self.config
-        losses = {"adversarial": config.adversarial_weight * self._fooling(fake, real)}
+        assert self.discriminator is not None
+        judge, weight = self.discriminator.judge, config.adversarial_weight
+        losses = self.contest.fooling(judge, real, fake, at, weight=weight, name="adversarial")
         if config.pixel_weight:
             losses["pixel"] = config.pixel_weight * self.pixel_loss(fake, wanted)
         if self.perceptual:
@@ -118,26 +128,17 @@ class SRGAN(Method):
         top, left = divmod(int(at.draws.permutation(scale**2)[0]), scale)
         return (..., slice(top, top + height - scale + 1), slice(left, left + width - scale + 1))
 
-    def _fooling(self, fake: Tensor, real: Tensor) -> Tensor:
-        kind = self.config.adversarial
+    def _telling(self, fake: Tensor, real: Tensor, at: StepInfo) -> dict[str, Tensor]:
         assert self.discriminator is not None
-        if kind not in RELATIVISTIC:
-            return generator_loss(kind, self.discriminator(fake))
-        fake_logits, real_logits = at_once(self.discriminator, fake, real)
-        return generator_loss(kind, fake_logits, real_logits.detach())
-
-    def _telling(self, fake: Tensor, real: Tensor) -> Tensor:
-        assert self.discriminator is not None
-        real_logits, fake_logits = at_once(self.discriminator, real, fake.to(real.dtype))
-        return 0.5 * discriminator_loss(self.config.adversarial, real_logits, fake_logits)
+        return self.contest.telling(self.discriminator.judge, real, fake, at, name="discriminator")
 
     def deployed(self) -> dict[str, Network]:
         """The generator."""
         return {"up": self.generator}
 
     def judges(self) -> dict[str, Network]:
-        """The discriminator where there is one."""
-        return {} if self.discriminator is None else {"discriminator": self.discriminator}
+        """The discriminators where there are any."""
+        return {} if self.discriminator is None else members("discriminator", self.discriminator)
 
     def pictures(self, batch: Photos, deployed: Mapping[str, nn.Module]) -> dict[str, Tensor]:
         """The small crop enlarged pixel by pixel, the network's enlargement, and the photo."""

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from i2i.config.layers import Layer, Placed
 from i2i.config.methods import METHODS
-from i2i.config.networks import TRANSLATORS, NetworkConfig
+from i2i.config.network_base import NetworkConfig
+from i2i.config.networks import TRANSLATORS
+from i2i.config.noise_networks import NOISE_GENERATORS
 from i2i.config.toml import flatten
 from i2i.errors import ConfigError
 from i2i.models.info import ModelInfo, read_info
@@ -47,6 +49,13 @@ def _generator_settings(info: ModelInfo, method: str) -> dict[str, object]:
         return own | {"method.scale": own.pop("method.generator.scale")}
     if fill := info.networks.get("fill"):
         return _prefixed("method.generator", fill)
+    if isinstance(sample := info.networks.get("sample"), NOISE_GENERATORS):
+        return _prefixed("method.generator", sample) | {
+            "data.size": sample.size,
+            "method.channels": sample.channels,
+            "method.classes": sample.classes,
+            "method.conditional": bool(sample.classes),
+        }
     a2b, b2a = info.networks.get("a2b"), info.networks.get("b2a")
     settings: dict[str, object] = {}
     if isinstance(a2b, TRANSLATORS):
@@ -60,6 +69,7 @@ def _generator_settings(info: ModelInfo, method: str) -> dict[str, object]:
 
 
 def _prefixed(table: str, network: NetworkConfig) -> dict[str, object]:
-    # Channels and labels follow from settings of the method.
-    own = network.model_dump(exclude={"input_channels", "output_channels", "labels"})
+    # Channels, classes and size follow from settings of the method and of the data.
+    follows = {"input_channels", "output_channels", "labels", "size", "channels", "classes"}
+    own = network.model_dump(exclude=follows)
     return {f"{table}.{key}": value for key, value in flatten(own).items()}

@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from i2i.config.networks import Norm, ResNetConfig
+from i2i.config.network_base import Norm
+from i2i.config.networks import ResNetConfig
 from i2i.errors import ModelError
 from i2i.networks.build import build
 from i2i.networks.resnet import ResNetGenerator

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from i2i.config.networks import Norm, UNetConfig
+from i2i.config.network_base import Norm
+from i2i.config.networks import UNetConfig
 from i2i.errors import ModelError
 from i2i.models.foreign_cyclegan import NORM_KEYS
 from i2i.networks.build import build

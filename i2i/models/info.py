@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from i2i.config.base import Settings, setting
 from i2i.config.networks import GENERATORS, GeneratorConfig, Network
+from i2i.config.noise_networks import NOISE_GENERATORS, DCGANConfig, NoiseResNetConfig, PerceptronConfig
 from i2i.errors import ModelError, UsageError
 
 FORMAT = 1
@@ -20,7 +21,8 @@ LARGEST_HEADER = 16_000_000
 METADATA_KEY = "i2i"
 COPY_AGAIN = "Copy or download it again."
 
-Direction = Literal["a2b", "b2a", "up", "fill"]
+Direction = Literal["a2b", "b2a", "up", "fill", "sample"]
+NoiseGeneratorConfig = PerceptronConfig | DCGANConfig | NoiseResNetConfig
 
 
 class TrainingScale(Settings):
@@ -46,10 +48,12 @@ class ModelInfo(Settings):
 
     format: int = setting(FORMAT, "number of the file format")
     version: str = setting("", "version of i2i that wrote the file")
-    task: Literal["translate", "upscale", "inpaint"] = setting("translate", "what the model does")
+    task: Literal["translate", "upscale", "inpaint", "generate"] = setting("translate", "what the model does")
     method: str = setting("", "how it was trained")
     directions: tuple[Direction, ...] = setting(
-        (), "directions that pictures can go in: a2b, b2a of a translation, up of an enlargement, fill of inpainting"
+        (),
+        "directions that pictures can go in: a2b, b2a of a translation, up of an enlargement, fill of inpainting; "
+        "sample: pictures of noise",
     )
     networks: dict[str, Network] = setting(..., "settings of each network; generators are named by their direction")
     value_range: tuple[float, float] = setting((-1.0, 1.0), "black and white as the networks see them")
@@ -61,10 +65,17 @@ class ModelInfo(Settings):
     card: Card = setting(Card(), "data, licence, figures")
 
     def generator(self, direction: Direction) -> GeneratorConfig:
-        """The settings of a direction's generator. Raises ModelError if there is none."""
+        """The settings of a direction's generator that takes pictures. Raises ModelError if there is none."""
         found = self.networks.get(direction)
         if not isinstance(found, GENERATORS):
             raise ModelError(f"its description has no generator for the direction {direction}.")
+        return found
+
+    def sampler(self) -> NoiseGeneratorConfig:
+        """The settings of the generator that makes pictures of noise. Raises ModelError if there is none."""
+        found = self.networks.get("sample")
+        if not isinstance(found, NOISE_GENERATORS):
+            raise ModelError("its description has no generator that makes pictures of noise.")
         return found
 
 
@@ -88,7 +99,7 @@ def read_info(path: Path) -> ModelInfo:
         place = ".".join(str(part) for part in first["loc"]) or "description"
         raise ModelError(f"its description is wrong at {place}: {first['msg']}.", where=path) from error
     for direction in info.directions:
-        if not isinstance(info.networks.get(direction), GENERATORS):
+        if not isinstance(info.networks.get(direction), NOISE_GENERATORS if direction == "sample" else GENERATORS):
             raise ModelError(f"its description has no generator for the direction {direction}.", where=path)
     return info
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from i2i.config.networks import NetworkConfig
+from i2i.config.network_base import NetworkConfig
 
 
 class Network(nn.Module):

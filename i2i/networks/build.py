@@ -10,6 +10,7 @@ from i2i.config.networks import (
     GatedConfig,
     GeneratorConfig,
     MultiScaleConfig,
+    NoiseNetworkConfig,
     PatchGANConfig,
     PixelConfig,
     ResNetConfig,
@@ -21,10 +22,22 @@ from i2i.config.networks import (
     UNetConfig,
     UNetDiscriminatorConfig,
 )
+from i2i.config.noise_networks import (
+    DCGANConfig,
+    DCGANCriticConfig,
+    MaxoutCriticConfig,
+    NoiseResNetConfig,
+    PerceptronConfig,
+    PerceptronCriticConfig,
+    ResNetCriticConfig,
+)
 from i2i.networks.compact import CompactGenerator
+from i2i.networks.dcgan import DCGANCritic, DCGANGenerator
 from i2i.networks.gated import GatedGenerator
 from i2i.networks.multiscale import MultiScaleDiscriminator
+from i2i.networks.noise_resnet import NoiseResNetGenerator, ResNetCritic
 from i2i.networks.patchgan import PatchGAN, PixelDiscriminator
+from i2i.networks.perceptron import MaxoutCritic, PerceptronCritic, PerceptronGenerator
 from i2i.networks.resnet import ResNetGenerator
 from i2i.networks.rrdb import RRDBGenerator
 from i2i.networks.span import SPANGenerator
@@ -46,7 +59,9 @@ AnyGenerator = (
 AnyPairedDiscriminator = PatchGAN | PixelDiscriminator | MultiScaleDiscriminator  # each has `judge`
 AnyInpaintingDiscriminator = SpectralPatchGAN | PatchGAN | MultiScaleDiscriminator  # each has `judge`
 AnyDiscriminator = AnyPairedDiscriminator | AnyInpaintingDiscriminator | SRGANDiscriminator | UNetDiscriminator
-AnyNetwork = AnyGenerator | AnyDiscriminator
+AnyNoiseGenerator = PerceptronGenerator | DCGANGenerator | NoiseResNetGenerator
+AnyCritic = PerceptronCritic | MaxoutCritic | DCGANCritic | ResNetCritic
+AnyNetwork = AnyGenerator | AnyDiscriminator | AnyNoiseGenerator | AnyCritic
 
 
 @overload
@@ -72,8 +87,22 @@ def build(config: MultiScaleConfig) -> MultiScaleDiscriminator: ...
 @overload
 def build(config: SpectralPatchGANConfig) -> SpectralPatchGAN: ...
 @overload
+def build(config: PerceptronConfig) -> PerceptronGenerator: ...
+@overload
+def build(config: DCGANConfig) -> DCGANGenerator: ...
+@overload
+def build(config: NoiseResNetConfig) -> NoiseResNetGenerator: ...
+@overload
+def build(config: PerceptronCriticConfig) -> PerceptronCritic: ...
+@overload
+def build(config: MaxoutCriticConfig) -> MaxoutCritic: ...
+@overload
+def build(config: DCGANCriticConfig) -> DCGANCritic: ...
+@overload
+def build(config: ResNetCriticConfig) -> ResNetCritic: ...
+@overload
 def build(config: DiscriminatorConfig) -> AnyDiscriminator: ...
-def build(config: GeneratorConfig | DiscriminatorConfig) -> AnyNetwork:
+def build(config: GeneratorConfig | DiscriminatorConfig | NoiseNetworkConfig) -> AnyNetwork:
     """The network of a configuration, freshly initialised from torch's global generator."""
     match config:
         case ResNetConfig():
@@ -102,3 +131,17 @@ def build(config: GeneratorConfig | DiscriminatorConfig) -> AnyNetwork:
             return UNetDiscriminator(config)
         case SpectralPatchGANConfig():
             return SpectralPatchGAN(config)
+        case PerceptronConfig():
+            return PerceptronGenerator(config)
+        case DCGANConfig():
+            return DCGANGenerator(config)
+        case NoiseResNetConfig():
+            return NoiseResNetGenerator(config)
+        case PerceptronCriticConfig():
+            return PerceptronCritic(config)
+        case MaxoutCriticConfig():
+            return MaxoutCritic(config)
+        case DCGANCriticConfig():
+            return DCGANCritic(config)
+        case ResNetCriticConfig():
+            return ResNetCritic(config)

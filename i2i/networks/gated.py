@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from i2i.config.networks import GatedConfig
 from i2i.networks.base import Network
 from i2i.networks.contextual_attention import Sampling, contextual_attention
-from i2i.networks.initial import initialise, shrink
+from i2i.networks.initial import initialise
 from i2i.networks.smooth_fill import smooth_fill
 
 Padding = Literal["same", "tf"]
@@ -26,7 +26,8 @@ GATE_GAIN = 1.6  # of the values of a fresh layer, whose gates pass half: or sev
 class GatedConvolution(nn.Module):
     """A convolution of twice the channels: one half goes through the activation, the other says how much of it passes.
 
-    With stride 2, "same" padding is one zero at each side; "tf", for even sides, one after the last pixel alone.
+    With stride 2, "same" padding is one zero at each side; "tf", for even sides, one after the last pixel alone. Where
+    `adds` is set, what passes is added to the input, which `fits` says is possible.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class GatedConvolution(nn.Module):
         activation: Callable[[Tensor], Tensor] = F.elu,
     ) -> None:
         super().__init__()
+        self.adds, self.fits = False, stride == 1 and channels == filters
         self.pads_after = padding == "tf" and stride == 2
         around = 0 if self.pads_after else dilation * (kernel - 1) // 2
         self.convolution = nn.Conv2d(channels, 2 * filters, kernel, stride, around, dilation)
@@ -48,9 +50,9 @@ class GatedConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, F, H, W), or (N, F, H/2, W/2)."""
-        x = self.convolution(F.pad(x, (0, 1, 0, 1)) if self.pads_after else x)
-        values, gates = x.chunk(2, dim=1)
-        return self.activation(values) * gates.sigmoid()
+        values, gates = self.convolution(F.pad(x, (0, 1, 0, 1)) if self.pads_after else x).chunk(2, dim=1)
+        passed = self.activation(values) * gates.sigmoid()
+        return x + passed if self.adds else passed
 
 
 class GatedGenerator(Network):
@@ -81,13 +83,18 @@ class GatedGenerator(Network):
             self.attending = nn.Sequential(*_encoder(channels, widths, padding, last=F.relu))
             self.attended = nn.Sequential(*(GatedConvolution(2 * f, 2 * f, padding=padding) for _ in range(2)))
         self.decoder = nn.Sequential(*_decoder(4 * f if config.attention else 2 * f, f, padding))
+        if config.shortcuts:
+            self.from_half, self.from_whole = nn.Conv2d(f, f, 1), nn.Conv2d(f // 2, f // 4, 3, padding=1)
         initialise(self, config)
-        if config.init == "kaiming":
-            _make_up_for_gates(self)
-        if config.fill == "smooth":  # begins near the smooth fill
+        for layer in self.modules():
+            if isinstance(layer, GatedConvolution):
+                layer.adds = config.shortcuts and layer.fits
+                if config.init == "kaiming" and not layer.adds:
+                    _make_up_for_gates(layer)
+        if config.fill == "smooth":  # anything but the fill would be unlearned first, by closing gates
             if config.coarse:
-                shrink(self.coarse[-1])
-            shrink(self.decoder[-1])
+                _begin_at_zero(self.coarse[-1])
+            _begin_at_zero(self.decoder[-1])
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 4, H, W) -> (N, 3, H, W), both in [-1, 1]: the fine stage's picture, known areas too.
@@ -111,12 +118,20 @@ class GatedGenerator(Network):
         if self.config.coarse:
             coarse = self._picture(self.coarse(pasted), start, mask)
             pasted = torch.where(mask > 0, coarse, start)
-        features = self.convolving(pasted)  # (N, 2F, H/4, W/4)
+        whole = self.convolving[0](pasted)  # (N, F/2, H, W)
+        half = self.convolving[1:3](whole)  # (N, F, H/2, W/2)
+        features = self.convolving[3:](half)  # (N, 2F, H/4, W/4)
         if self.config.attention:
             sampling: Sampling = "corners" if self.config.padding == "tf" else "first"
             found = contextual_attention(self.attending(pasted), mask, fuse=self.config.fuse, sampling=sampling)
             features = torch.cat([features, self.attended(found)], dim=1)  # (N, 4F, H/4, W/4)
-        return coarse, self._picture(self.decoder(features), start, mask)
+        return coarse, self._picture(self._decoded(features, half, whole), start, mask)
+
+    def _decoded(self, features: Tensor, half: Tensor, whole: Tensor) -> Tensor:
+        if not self.config.shortcuts:
+            return self.decoder(features)
+        features = self.decoder[:4](features) + self.from_half(half)
+        return self.decoder[8:](self.decoder[4:8](features) + self.from_whole(whole))
 
     def _picture(self, last: Tensor, start: Tensor, mask: Tensor) -> Tensor:
         """What a stage's last convolution gives, as a picture."""
@@ -126,12 +141,15 @@ class GatedGenerator(Network):
         return picture if self.training else picture.clamp(-1, 1)
 
 
-def _make_up_for_gates(network: nn.Module) -> None:
+def _begin_at_zero(layer: nn.Module) -> None:
+    assert isinstance(layer, nn.Conv2d)
+    nn.init.zeros_(layer.weight)
+
+
+def _make_up_for_gates(layer: GatedConvolution) -> None:
     with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, GatedConvolution):
-                values, _ = module.convolution.weight.chunk(2)
-                values.mul_(GATE_GAIN)
+        values, _ = layer.convolution.weight.chunk(2)
+        values.mul_(GATE_GAIN)
 
 
 def _encoder(

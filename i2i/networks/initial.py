@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from i2i.config.networks import Init, NetworkConfig
+from i2i.config.network_base import Init, NetworkConfig
+from i2i.networks.spectral import ClassVectors
 
 
 def initialise(network: nn.Module, config: NetworkConfig) -> None:
@@ -17,6 +18,8 @@ def initialise(network: nn.Module, config: NetworkConfig) -> None:
             _draw(module.weight, config.init, config.init_gain)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+        elif isinstance(module, ClassVectors):  # small: they meet sums over whole maps
+            nn.init.normal_(module.weight, 0.0, 1e-3)
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, config.init_gain)
             nn.init.zeros_(module.bias)
@@ -36,7 +39,11 @@ def _draw(weight: Tensor, init: Init, gain: float) -> None:
             nn.init.normal_(weight, 0.0, gain)
         case "xavier":
             nn.init.xavier_normal_(weight, gain)
+        case "xavier-uniform":
+            nn.init.xavier_uniform_(weight, gain)
         case "kaiming":
             nn.init.kaiming_normal_(weight, a=0, mode="fan_in")
         case "orthogonal":
             nn.init.orthogonal_(weight, gain)
+        case "uniform":
+            nn.init.uniform_(weight, -gain, gain)

@@ -9,6 +9,7 @@ from i2i.config.networks import MultiScaleConfig
 from i2i.networks.base import Network
 from i2i.networks.initial import initialise
 from i2i.networks.patchgan import Verdict, patch_layers, verdict
+from i2i.networks.self_attention import limit_where_asked
 
 LAYERS = 3  # strided convolutions at each scale
 WIDEST = 512  # channels
@@ -32,10 +33,11 @@ class MultiScaleDiscriminator(Network):
         # Padding 2 keeps maps of two pixels at two; a single pixel would be all that a norm sees.
         self.minimum = 2 ** (config.scales - 1) + 1
         initialise(self, config)
+        limit_where_asked(self, config.spectral)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """(N, C, H, W) in [-1, 1] -> (N, 1, h, w) logits of each scale, the finest first."""
-        return tuple(logits for logits, _ in self.judge(x))
+        return tuple(judged.logits for judged in self.judge(x))
 
     def judge(self, x: Tensor) -> list[Verdict]:
         """(N, C, H, W) in [-1, 1] -> a verdict for each scale, the finest first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from i2i.config.networks import Norm
+from i2i.config.network_base import Norm
 
 EPS = 1e-5
 

@@ -8,10 +8,14 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from i2i.config.networks import Norm, PatchGANConfig, PixelConfig
+from i2i.config.network_base import Norm
+from i2i.config.networks import PatchGANConfig, PixelConfig
 from i2i.networks.base import Network
 from i2i.networks.initial import initialise
+from i2i.networks.minibatch_stddev import MinibatchStddev
 from i2i.networks.norm import needs_bias, norm
+from i2i.networks.self_attention import SelfAttention, limit_where_asked
+from i2i.networks.spectral import Convolution
 
 
 class Verdict(NamedTuple):
@@ -19,6 +23,7 @@ class Verdict(NamedTuple):
 
     logits: Tensor  # (N, 1, h, w), or of many channels
     features: tuple[Tensor, ...]  # activations of its hidden layers, from the first on: (N, C, h, w) each
+    share: float = 1.0  # of it in what a generator learns: 1/k for each of k discriminators that are alike
 
 
 class PatchGAN(Network):
@@ -30,10 +35,18 @@ class PatchGAN(Network):
         super().__init__()
         self.config = config
         widths = [config.filters * min(2**k, 8) for k in range(config.layers + 1)]
-        self.layers = patch_layers(config.input_channels, widths, config.padding, config.norm)
+        self.layers = patch_layers(
+            config.input_channels,
+            widths,
+            config.padding,
+            config.norm,
+            attention=config.attention,
+            stddev=config.stddev,
+        )
         # The last norm sees side/2^layers - 1 pixels (padding 1) and must not see a single one.
         self.minimum = 3 * 2**config.layers
         initialise(self, config)
+        limit_where_asked(self, config.spectral)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) in [-1, 1] -> (N, 1, h, w) logits."""
@@ -55,14 +68,15 @@ class PixelDiscriminator(Network):
         self.config = config
         filters, bias = config.filters, needs_bias(config.norm)
         self.layers = nn.Sequential(
-            nn.Conv2d(config.input_channels, filters, 1),
+            Convolution(config.input_channels, filters, 1),
             nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(filters, 2 * filters, 1, bias=bias),
+            Convolution(filters, 2 * filters, 1, bias=bias),
             norm(config.norm, 2 * filters),
             nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(2 * filters, 1, 1, bias=bias),
+            Convolution(2 * filters, 1, 1, bias=bias),
         )
         initialise(self, config)
+        limit_where_asked(self, config.spectral)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) in [-1, 1] -> (N, 1, H, W) logits."""
@@ -73,20 +87,36 @@ class PixelDiscriminator(Network):
         return [verdict(self.layers, x)]
 
 
-def patch_layers(channels: int, widths: Sequence[int], padding: int, kind: Norm) -> nn.Sequential:
-    """Convolutions to `widths`, each with stride 2 but the last, then one to a single logit."""
+def patch_layers(
+    channels: int,
+    widths: Sequence[int],
+    padding: int,
+    kind: Norm,
+    *,
+    attention: bool = False,
+    stddev: bool = False,
+) -> nn.Sequential:
+    """Convolutions to `widths`, each with stride 2 but the last, then one to a single logit.
+
+    Attention looks at the map after the last stride, where 256 px and three strides have become 32; minibatch standard
+    deviation stands before the last convolution.
+    """
     layers: list[nn.Module] = [
-        nn.Conv2d(channels, widths[0], 4, stride=2, padding=padding),
+        Convolution(channels, widths[0], 4, stride=2, padding=padding),
         nn.LeakyReLU(0.2, inplace=True),
     ]
     for k, (before, after) in enumerate(pairwise(widths), start=1):
         stride = 2 if k < len(widths) - 1 else 1
+        if attention and k == len(widths) - 1:
+            layers.append(SelfAttention(before))
         layers += [
-            nn.Conv2d(before, after, 4, stride, padding, bias=needs_bias(kind)),
+            Convolution(before, after, 4, stride, padding, bias=needs_bias(kind)),
             norm(kind, after),
             nn.LeakyReLU(0.2, inplace=True),
         ]
-    return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, padding=padding))
+    if stddev:
+        layers.append(MinibatchStddev())
+    return nn.Sequential(*layers, Convolution(widths[-1] + stddev, 1, 4, padding=padding))
 
 
 def verdict(layers: nn.Module, x: Tensor) -> Verdict:

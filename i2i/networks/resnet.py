@@ -7,7 +7,8 @@ from itertools import chain
 
 from torch import Tensor, nn
 
-from i2i.config.networks import Norm, ResNetConfig
+from i2i.config.network_base import Norm
+from i2i.config.networks import ResNetConfig
 from i2i.networks.base import Network, Residual
 from i2i.networks.initial import initialise
 from i2i.networks.labels import OneHot

@@ -6,19 +6,18 @@ N batch, C channels, F filters, H x W pixels.
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from i2i.config.networks import SpectralPatchGANConfig
 from i2i.networks.base import Network
 from i2i.networks.initial import initialise
 from i2i.networks.patchgan import Verdict, verdict
-from i2i.networks.unet_discriminator import Convolution
+from i2i.networks.spectral import Convolution, limit
 
 
 class SpectralPatchGAN(Network):
     """Strided convolutions with spectral norm; every value of the last map is a logit, in all its channels.
 
-    See `UNetDiscriminator` for when the norms are brought up to date.
+    See `i2i.networks.spectral` for when the norms are brought up to date.
     """
 
     multiple = 1
@@ -35,9 +34,7 @@ class SpectralPatchGAN(Network):
             channels = width
         self.layers = nn.Sequential(*layers)
         initialise(self, config)
-        for layer in self.layers:  # after the weights are drawn, as in `UNetDiscriminator`
-            if isinstance(layer, Convolution):
-                spectral_norm(layer)
+        limit(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W), a picture in [-1, 1] and its mask -> (N, 4F, h, w) logits; sides are halved and rounded up."""
@@ -45,5 +42,5 @@ class SpectralPatchGAN(Network):
 
     def judge(self, x: Tensor) -> list[Verdict]:
         """(N, C, H, W) -> one verdict: the logits of `forward` and what is behind them."""
-        logits, features = verdict(self.layers, x)
-        return [Verdict(logits, features[:-1])]  # the last activation gives the logits
+        judged = verdict(self.layers, x)
+        return [Verdict(judged.logits, judged.features[:-1])]  # the last activation gives the logits

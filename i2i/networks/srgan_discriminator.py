@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from i2i.config.networks import SRGANDiscriminatorConfig
 from i2i.networks.base import Network
 from i2i.networks.initial import initialise
+from i2i.networks.patchgan import Verdict, verdict
 
 
 class SRGANDiscriminator(Network):
@@ -44,6 +45,15 @@ class SRGANDiscriminator(Network):
         """(N, C, H, W), any range -> (N, 1) logits."""
         features = self.features(x)  # (N, 8F, H/16, W/16), rounded up
         return self.classifier(self.pool(features).flatten(1))
+
+    def judge(self, x: Tensor) -> list[Verdict]:
+        """(N, C, H, W), any range -> one verdict: the logits of `forward` and what each LeakyReLU has passed on.
+
+        The last of it are the (N, hidden) units of the inner dense layer.
+        """
+        maps = verdict(self.features, x)  # (N, 8F, H/16, W/16), rounded up
+        judged = verdict(self.classifier, self.pool(maps.logits).flatten(1))
+        return [Verdict(judged.logits, maps.features + judged.features)]
 
 
 def _block(channels: int, filters: int, stride: int) -> tuple[nn.Module, ...]:

@@ -5,22 +5,18 @@ N batch, C channels, F filters, H x W pixels.
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from i2i.config.networks import UNetDiscriminatorConfig
 from i2i.networks.base import Network
 from i2i.networks.initial import initialise
+from i2i.networks.patchgan import Verdict
+from i2i.networks.spectral import Convolution, limit
 
 
 class UNetDiscriminator(Network):
-    """A U-Net of three halvings whose inner convolutions have spectral norm (Miyato et al. 2018).
-
-    Each weight is divided by its largest singular value, which one power iteration in each forward pass of the
-    training brings up to date: the buffers `_u` and `_v` move in training, and stay in evaluation.
-    """
+    """A U-Net of three halvings whose inner convolutions have spectral norm, see `i2i.networks.spectral`."""
 
     multiple = 1
     minimum = 8
@@ -40,32 +36,24 @@ class UNetDiscriminator(Network):
         self.conv8 = _keeping(filters, filters)
         self.conv9 = nn.Conv2d(filters, 1, 3, padding=1)
         initialise(self, config)
-        # After the weights are drawn: from here on they are results, and drawing into a result changes nothing.
-        for module in self.children():
-            if isinstance(module, Convolution):
-                spectral_norm(module)
+        limit(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W), any range -> (N, 1, H, W) logits. Odd sides are halved to the smaller half."""
+        return self.judge(x)[0].logits
+
+    def judge(self, x: Tensor) -> list[Verdict]:
+        """(N, C, H, W), any range -> one verdict: the logits of `forward` and what each LeakyReLU has passed on."""
         x0 = _leaky(self.conv0(x))  # (N, F, H, W)
         x1 = _leaky(self.conv1(x0))  # (N, 2F, H/2, W/2)
         x2 = _leaky(self.conv2(x1))  # (N, 4F, H/4, W/4)
         x3 = _leaky(self.conv3(x2))  # (N, 8F, H/8, W/8)
-        y2 = x2 + _leaky(self.conv4(_as_large(x3, x2)))  # (N, 4F, H/4, W/4)
-        y1 = x1 + _leaky(self.conv5(_as_large(y2, x1)))  # (N, 2F, H/2, W/2)
-        y0 = x0 + _leaky(self.conv6(_as_large(y1, x0)))  # (N, F, H, W)
-        return self.conv9(_leaky(self.conv8(_leaky(self.conv7(y0)))))
-
-
-class Convolution(nn.Conv2d):
-    """A convolution whose weight may be the result of a computation."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C', H', W')."""
-        # The power iteration loses its digits in half precision, and fails on CUDA where autocast mixes types.
-        with torch.autocast(x.device.type, enabled=False):
-            weight = self.weight
-        return F.conv2d(x, weight, self.bias, stride=self.stride, padding=self.padding)
+        x4 = _leaky(self.conv4(_as_large(x3, x2)))  # (N, 4F, H/4, W/4)
+        x5 = _leaky(self.conv5(_as_large(x2 + x4, x1)))  # (N, 2F, H/2, W/2)
+        x6 = _leaky(self.conv6(_as_large(x1 + x5, x0)))  # (N, F, H, W)
+        x7 = _leaky(self.conv7(x0 + x6))  # (N, F, H, W)
+        x8 = _leaky(self.conv8(x7))  # (N, F, H, W)
+        return [Verdict(self.conv9(x8), (x0, x1, x2, x3, x4, x5, x6, x7, x8))]
 
 
 def _halving(channels: int, filters: int) -> Convolution:

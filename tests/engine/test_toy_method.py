@@ -103,11 +103,17 @@ class Drawn:
         self.closed += 1
 
 
-def trainer_of(folder: Path, data: Drawn, published: list[int] | None = None, **settings: Any) -> Trainer:
+def trainer_of(
+    folder: Path,
+    data: Drawn,
+    published: list[int] | None = None,
+    optimiser: Literal["adam", "rmsprop"] = "adam",
+    **settings: Any,
+) -> Trainer:
     config = RunConfig(
         method=NegativeConfig(**settings),
         data=DataConfig(),
-        train=TrainConfig(steps=7, batch=2, lr=0.01, ema=4, schedule="linear"),
+        train=TrainConfig(steps=7, batch=2, lr=0.01, ema=4, schedule="linear", optimiser=optimiser),
         engine=EngineConfig(save_every="2", micro_batches=2),
         log=LogConfig(every=2, samples="3", columns=2),
     )
@@ -116,6 +122,16 @@ def trainer_of(folder: Path, data: Drawn, published: list[int] | None = None, **
     return Trainer(
         config, Negative(config.method), data, RunFolder(folder), precision, publish.append, Progress("none")
     )
+
+
+def test_the_optimiser_is_the_one_of_the_settings(tmp_path: Path):
+    for name, kind in {"adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop}.items():
+        trainer = trainer_of(tmp_path, Drawn(), optimiser=name)
+        learners = trainer.engine.learners.values()
+        assert {type(learner.optimiser) for learner in learners} == {kind}
+        assert {group["lr"] for learner in learners for group in learner.optimiser.param_groups} == {0.01}
+    groups = [group for learner in learners for group in learner.optimiser.param_groups]
+    assert {(group["alpha"], group["eps"], group["momentum"]) for group in groups} == {(0.99, 1e-8, 0)}
 
 
 def names(folder: Path) -> list[str]:

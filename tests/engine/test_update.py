@@ -24,6 +24,7 @@ from i2i.engine.feed import Feed
 from i2i.engine.precision import Precision, place
 from i2i.engine.state import collect_state, restore_state
 from i2i.engine.update import Engine
+from i2i.errors import ModelError
 from i2i.methods.base import Method, Player, Stage, StepInfo, Update
 
 CPU = torch.device("cpu")
@@ -157,6 +158,19 @@ def test_the_rate_is_that_of_the_step_for_all_players():
         engine.set_rate(rate)
         engine.step(feed_of(), 2)
     assert values(toy) == {"a.value": -0.75, "b.value": -0.75}
+
+
+def test_a_player_learns_at_its_share_of_the_rate():
+    def step(toy: Toy, feed: Any, at: StepInfo) -> Iterator[Update]:
+        yield Update(("a", "b"), {"loss": toy.a() + toy.b()})
+
+    toy = Toy(step, a=Number(0), b=Number(0))
+    toy.players = lambda: {"a": Player(toy.a), "b": Player(toy.b, rate=4)}
+    engine = engine_of(toy)
+    for rate in (0.5, 0.25):
+        engine.set_rate(rate)
+        engine.step(feed_of(), 2)
+    assert values(toy) == {"a.value": -0.75, "b.value": -3}
 
 
 # Gradients
@@ -340,6 +354,51 @@ def test_a_player_that_overflows_is_skipped_and_counted_while_the_other_learns(
     assert [now["a.value"] for now in after] == pytest.approx([-0.01, -0.01, -0.02])  # Adam: lr a step
     assert [now["b.value"] for now in after] == pytest.approx([-0.01, -0.02, -0.03])
     assert skipped == [{"a": 0, "b": 0}, {"a": 1, "b": 0}, {"a": 0, "b": 0}]
+
+
+def test_updates_of_rmsprop_that_overflow_are_skipped_and_counted_and_its_moments_survive_a_save():
+    def step(toy: Toy, feed: Any, at: StepInfo) -> Iterator[Update]:
+        yield Update("pair", {"loss": (toy.pair.p * (math.nan if at.index == 1 else 3) + toy.pair.q).sum()})
+
+    def rmsprop(params: list[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.RMSprop(params, lr=0.01)
+
+    first, second = (engine_of(Toy(step, pair=Pair()), rmsprop) for _ in range(2))
+    skipped = []
+    for _ in range(3):
+        first.step(feed_of(), 2)
+        skipped.append(first.newly_skipped()["pair"])
+    assert skipped == [0, 1, 0]
+    tensors, state = collect_state(first, Average({}, 0, 1))
+    assert {key.rpartition(".")[2] for key in tensors["optimisers"]} == {"square_avg", "step"}
+    restore_state(copy.deepcopy(Checkpoint(3, tensors, state)), second, Average({}, 0, 1))
+    for engine in (first, second):
+        engine.step(feed_of(), 2)
+        assert engine.newly_skipped() == {"pair": 0}
+    assert torch.equal(first.method.pair.p, second.method.pair.p)
+    mean, expected = 0.0, 0.0
+    for gradient in (3, 3, 3):  # Tieleman and Hinton 2012: the skipped one leaves no trace
+        mean = 0.99 * mean + 0.01 * gradient**2
+        expected -= 0.01 * gradient / (math.sqrt(mean) + 1e-8)
+    assert first.method.pair.p.tolist() == pytest.approx([expected] * 2, rel=1e-12)
+
+
+def test_a_checkpoint_of_another_optimiser_is_refused():
+    def step(toy: Toy, feed: Any, at: StepInfo) -> Iterator[Update]:
+        yield Update("pair", {"loss": (toy.pair.p + toy.pair.q).sum()})
+
+    def rmsprop(params: list[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.RMSprop(params)
+
+    for before, after in ((adam, rmsprop), (rmsprop, adam)):
+        first, second = engine_of(Toy(step, pair=Pair()), before), engine_of(Toy(step, pair=Pair()), after)
+        first.step(feed_of(), 2)
+        with pytest.raises(ModelError) as caught:
+            restore_state(Checkpoint(1, *collect_state(first, Average({}, 0, 1))), second, Average({}, 0, 1))
+        assert str(caught.value) == (
+            "the checkpoint of step 1 is one of another optimiser. A run keeps its optimiser: "
+            "leave train.optimiser as it was."
+        )
 
 
 def test_float16_scales_are_halved_by_an_overflow_and_taken_out_again():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp, log1p
+from math import exp, log, log1p
 from statistics import fmean
 from typing import get_args
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from i2i.config.losses import Adversarial
+from i2i.config.losses import LABELLED, Adversarial
 from i2i.losses.adversarial import RELATIVISTIC, discriminator_loss, generator_loss
 
 KINDS = get_args(Adversarial)
@@ -152,3 +152,33 @@ def test_saturating_and_not_saturating_generators_go_the_same_way(f: float) -> N
     sigmoid = 1 / (1 + exp(-f))
     assert slope("saturating", f) == pytest.approx(-sigmoid)
     assert slope("vanilla", f) == pytest.approx(sigmoid - 1)
+
+
+# Label smoothing (Salimans et al. 2016)
+
+
+def smoothed(kind: Adversarial, r: float, f: float, label: float) -> float:
+    if kind == "lsgan":
+        return (r - label) ** 2 + f**2
+    return label * true(r) + (1 - label) * true(-r) + true(-f)  # cross entropy with a soft label
+
+
+@pytest.mark.parametrize("kind", LABELLED)
+@pytest.mark.parametrize(("r", "f"), [(0.0, 0.0), (2.5, -1.0), (-0.7, 3.0)])
+def test_a_smoothed_label_of_real_pictures_is_less_than_one_and_that_of_fakes_stays_0(
+    kind: Adversarial, r: float, f: float
+) -> None:
+    found = discriminator_loss(kind, torch.tensor([r]), torch.tensor([f]), smoothing=0.1)
+    assert found.item() == pytest.approx(smoothed(kind, r, f, 0.9), rel=1e-6)
+
+
+def test_a_smoothed_discriminator_is_best_off_at_nine_to_one() -> None:
+    logit = torch.tensor([log(9)], requires_grad=True)
+    (slope,) = torch.autograd.grad(discriminator_loss("vanilla", logit, torch.zeros(1), smoothing=0.1), logit)
+    assert slope.item() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - set(LABELLED)))
+def test_other_losses_have_no_label_to_smooth(kind: Adversarial) -> None:
+    with pytest.raises(ValueError, match=f"the {kind} loss has no label that could be smoothed"):
+        discriminator_loss(kind, torch.zeros(1), torch.zeros(1), smoothing=0.1)

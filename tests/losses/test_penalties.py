@@ -1,4 +1,4 @@
-"""The gradient penalty, against critics whose slope is known."""
+"""The gradient penalties, against critics whose slope is known."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from i2i.losses.penalties import gradient_penalty
+from i2i.losses.penalties import gradient_penalty, r1_penalty
 
 
 def drawn(*shape: int, seed: int) -> Tensor:
@@ -80,3 +80,40 @@ def test_autocast_and_half_precision_pictures_cost_no_digit() -> None:
         penalty = gradient_penalty(kernel, real, fake, mix.bfloat16())
     assert penalty.dtype == torch.float32
     assert penalty.item() == pytest.approx((4 * 0.7001 - 1) ** 2, rel=1e-6)
+
+
+def test_several_discriminators_pay_each_for_its_own_slope() -> None:
+    w, v = drawn(3, 4, 5, seed=1), drawn(3, 4, 5, seed=2)
+    both = gradient_penalty(lambda x: [(x * w).sum((1, 2, 3)), (x * v).sum((1, 2, 3))], *pictures(2))
+    assert both.item() == pytest.approx(float((w.norm() - 1) ** 2 + (v.norm() - 1) ** 2), rel=1e-12)
+
+
+# R1
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7])
+def test_r1_of_a_linear_critic_is_half_of_its_squared_length(batch: int) -> None:
+    w = torch.full((3, 4, 5), 0.5, dtype=torch.float64)
+    real, _, _ = pictures(batch)
+    assert r1_penalty(lambda x: (x * w).sum((1, 2, 3)), real).item() == pytest.approx(15 / 2, rel=1e-12)
+
+
+def test_r1_is_taken_at_real_pictures_and_is_the_mean_over_samples() -> None:
+    real = torch.tensor([3.0, 5.0]).view(2, 1, 1, 1)  # where the critic x^2 / 2 has those slopes
+    assert r1_penalty(lambda x: (x.square() / 2).sum((1, 2, 3)), real).item() == pytest.approx((9 + 25) / 2 / 2)
+
+
+def test_r1_can_be_differentiated_again() -> None:
+    w = drawn(3, 4, 5, seed=1).requires_grad_()
+    real, _, _ = pictures(2)
+    (found,) = torch.autograd.grad(r1_penalty(lambda x: (x * w).sum((1, 2, 3)), real), w)
+    torch.testing.assert_close(found, w.detach(), rtol=1e-10, atol=0)
+
+
+def test_r1_loses_no_digit_to_autocast() -> None:
+    kernel = nn.Conv2d(1, 1, 1)
+    nn.init.constant_(kernel.weight, 0.7001)
+    with torch.autocast("cpu", torch.bfloat16):
+        penalty = r1_penalty(kernel, torch.ones(1, 1, 4, 4).bfloat16())
+    assert penalty.dtype == torch.float32
+    assert penalty.item() == pytest.approx(16 * 0.7001**2 / 2, rel=1e-6)

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from i2i.config.methods.cyclegan import CycleGANConfig
-from i2i.config.networks import Norm, PatchGANConfig, ResNetConfig
+from i2i.config.network_base import Norm
+from i2i.config.networks import PatchGANConfig, ResNetConfig
 from i2i.data.batches import Unpaired
 from i2i.engine.feed import Feed
 from i2i.engine.precision import Precision, batch_converter, place

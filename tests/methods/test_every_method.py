@@ -25,7 +25,7 @@ from i2i.config.layers import load
 from i2i.config.methods import METHODS, run_class
 from i2i.config.run import RunConfig
 from i2i.config.toml import dump
-from i2i.data.batches import Masked, Paired, Photos, Unpaired
+from i2i.data.batches import Labelled, Masked, Paired, Photos, Unpaired
 from i2i.engine.averaging import Average
 from i2i.engine.checkpoint import read_checkpoint, write_checkpoint
 from i2i.engine.distributed import Processes
@@ -42,6 +42,8 @@ from i2i.models.modelfile import load_model
 
 CPU = Precision(torch.device("cpu"), "fp32")
 BATCH = 4
+SIDE = 16  # of the pictures that are made of noise, in pixels
+MANY = 20  # batches: enough for a few steps of any method
 EXACT = 1e-9  # largest difference of a weight in float64 after three steps
 
 
@@ -82,6 +84,11 @@ def masked(generator: torch.Generator) -> Masked:
     return Masked(real, torch.rand(BATCH, 1, 16, 16, generator=generator) < 0.3)
 
 
+def labelled(generator: torch.Generator) -> Labelled:
+    real = torch.rand(BATCH, 1, SIDE, SIDE, generator=generator, dtype=torch.float64) * 2 - 1
+    return Labelled(real, torch.randint(2, (BATCH,), generator=generator))
+
+
 RESNET = {"kind": "resnet", "filters": 2, "blocks": 1, "init_gain": 0.2}
 PATCHGAN = {"kind": "patchgan", "filters": 3, "layers": 1, "init_gain": 0.2}
 UNET = {"kind": "unet", "filters": 2, "downs": 5, "norm": "instance", "dropout": 0.0, "init_gain": 0.2}
@@ -89,6 +96,18 @@ COMPACT = {"kind": "compact", "filters": 3, "convolutions": 1, "init_gain": 0.2}
 MULTISCALE = {"kind": "multiscale", "filters": 2, "scales": 2, "init_gain": 0.2}
 SPECTRAL = {"kind": "unet-sn", "filters": 2}
 SPECTRAL_PATCHES = {"kind": "patchgan-sn", "filters": 2, "layers": 2}
+NOISE = {"kind": "dcgan", "filters": 3, "noise": 5, "channels": 1, "norm": "none", "init_gain": 0.2}
+CRITIC = {"kind": "dcgan-critic", "filters": 3, "norm": "layer", "init_gain": 0.2}
+NORMED_CRITIC = {**CRITIC, "norm": "batch"}
+NOISE_RESNET = {"kind": "noise-resnet", "filters": 2, "noise": 5, "channels": 1, "norm": "none"}
+RESNET_CRITIC = {"kind": "resnet-critic", "filters": 2}
+PERCEPTRON = {"kind": "perceptron", "hidden": [5], "noise": 5}
+PERCEPTRON_CRITIC = {"kind": "perceptron-critic", "hidden": [5]}
+MAXOUT_CRITIC = {"kind": "maxout-critic", "hidden": [4, 4]}
+CLASSES = {"conditional": True, "classes": ["cat", "dog"]}
+AUGMENTED = {"augment": ["color", "translation", "cutout"], "instance_noise": 0.1}
+SEVERAL = {"discriminators": 2, "updates": 2, "penalty": "r1", "penalty_every": 2}
+EVERY_REMEDY = {**AUGMENTED, **SEVERAL, "discriminator_rate": 2, "label_smoothing": 0.1}
 DROPOUT = "dropout draws masks of its own in each part"
 COMPARED, BATCH_NORM = "compare the samples of a part, not of the batch", "batch norm sees the samples of a part"
 
@@ -103,6 +122,9 @@ SMALL = {
             "judging pixels": Variant({"discriminator": {"kind": "pixel", "filters": 3}, "identity": 0}),
             "relativistic": Variant({"adversarial": "ralsgan"}, COMPARED, COMPARED),
             "with batch norm": Variant({"generator": {**RESNET, "norm": "batch"}}, BATCH_NORM, BATCH_NORM),
+            "augmented, with a penalty": Variant({"remedies": {**AUGMENTED, "penalty": "gradient"}}),
+            "several discriminators": Variant({"remedies": SEVERAL}),
+            "with deviations": Variant({"discriminator": {**PATCHGAN, "stddev": True}}, COMPARED, COMPARED),
         },
     ),
     "pix2pix": Small(
@@ -116,6 +138,10 @@ SMALL = {
             "with a penalty": Variant({"adversarial": "wgan-gp"}),
             "relativistic": Variant({"adversarial": "rahinge"}, COMPARED, COMPARED),
             "without a discriminator": Variant({"adversarial_weight": 0}),
+            "with every remedy": Variant({"remedies": EVERY_REMEDY, "feature_matching": 10}),
+            "several discriminators of several scales": Variant(
+                {"discriminator": MULTISCALE, "remedies": {"discriminators": 2, "penalty": "gradient"}}
+            ),
             "from b to a": Variant({"direction": "b2a"}),
         },
     ),
@@ -131,6 +157,7 @@ SMALL = {
             "several scales": Variant({"discriminator": MULTISCALE, "feature_matching": 10}),
             "relativistic": Variant({"adversarial": "rahinge"}, COMPARED, COMPARED),
             "without a discriminator": Variant({"adversarial_weight": 0}),
+            "with every remedy": Variant({"adversarial": "lsgan", "remedies": EVERY_REMEDY}),
         },
     ),
     "srgan": Small(
@@ -147,9 +174,65 @@ SMALL = {
             "relativistic": Variant({"adversarial": "ragan"}, COMPARED, COMPARED),
             "with blur and noise": Variant({"degradation": {"kind": "first-order"}}),
             "with spectral norm": Variant({"discriminator": SPECTRAL}, "spectral norm takes a step of its own"),
+            # without a norm: a penalty makes the rounding of the gradient described in `adam` larger
+            "with every remedy": Variant({"remedies": EVERY_REMEDY, "discriminator": {**PATCHGAN, "norm": "none"}}),
             "with batch norm": Variant(
                 {"generator": {"kind": "srresnet", "filters": 3, "blocks": 1}}, BATCH_NORM, BATCH_NORM
             ),
+        },
+    ),
+    "gan": Small(
+        {"generator": PERCEPTRON, "discriminator": PERCEPTRON_CRITIC},
+        labelled,
+        {
+            "non-saturating": Variant(),
+            "the minimax game": Variant({"adversarial": "saturating"}),
+            "of classes, against several": Variant({**CLASSES, "remedies": {"discriminators": 2, "updates": 2}}),
+            "mode seeking": Variant({"mode_seeking": 1}, COMPARED, COMPARED),
+            "against maxout": Variant({"discriminator": MAXOUT_CRITIC}, DROPOUT, DROPOUT),
+        },
+    ),
+    "dcgan": Small(
+        {"generator": NOISE, "discriminator": CRITIC},
+        labelled,
+        {
+            "published but for norms": Variant(),
+            "of classes": Variant(CLASSES),
+            "of classes, seen as a channel": Variant(
+                {**CLASSES, "discriminator": {**CRITIC, "conditioning": "embedding"}}
+            ),
+            "against several, augmented": Variant(
+                {"remedies": {"discriminators": 2, "augment": ["color", "translation", "cutout"], "updates": 2}}
+            ),
+            "with noise, smoothing and a penalty": Variant(
+                {"remedies": {"instance_noise": 0.1, "label_smoothing": 0.1, "penalty": "r1", "penalty_every": 2}}
+            ),
+            "relativistic": Variant({"adversarial": "ragan"}, COMPARED, COMPARED),
+            "with batch norm": Variant({"discriminator": NORMED_CRITIC}, BATCH_NORM, BATCH_NORM),
+            "with spectral norm": Variant(
+                {"discriminator": {**CRITIC, "filters": 8, "spectral": True}}, "spectral norm takes a step of its own"
+            ),
+            "with deviations": Variant({"discriminator": {**CRITIC, "stddev": True}}, COMPARED, COMPARED),
+        },
+    ),
+    "wgan": Small(
+        {"generator": NOISE, "discriminator": CRITIC, "warm_up": 1, "warm_up_updates": 2, "remedies": {"updates": 1}},
+        labelled,
+        {
+            "published but for norms": Variant(),
+            "without a warm-up": Variant({"warm_up": 0, "warm_up_every": 0}),
+            "of classes": Variant(CLASSES),
+            "with batch norm": Variant({"discriminator": NORMED_CRITIC}, BATCH_NORM, BATCH_NORM),
+        },
+    ),
+    "wgan-gp": Small(
+        {"generator": NOISE, "discriminator": CRITIC, "remedies": {"updates": 2}},
+        labelled,
+        {
+            "by convolutions": Variant(),
+            "by residual blocks": Variant({"generator": NOISE_RESNET, "discriminator": RESNET_CRITIC}),
+            "of classes": Variant(CLASSES),
+            "mode seeking": Variant({"mode_seeking": 1}, COMPARED, COMPARED),
         },
     ),
 }
@@ -164,7 +247,9 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def config_of(name: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
-    return run_class(name).model_validate({"method": {"kind": name, **SMALL[name].settings, **(settings or {})}})
+    method = {"kind": name, **SMALL[name].settings, **(settings or {})}
+    data = {"size": SIDE} if METHODS[name].task == "generate" else {}
+    return run_class(name).model_validate({"method": method, "data": data, "train": {"batch": BATCH}})
 
 
 def method_of(config: RunConfig, seed: int = 0) -> Method:
@@ -175,6 +260,11 @@ def method_of(config: RunConfig, seed: int = 0) -> Method:
 def batches_of(name: str, count: int) -> list[Any]:
     generator = torch.Generator().manual_seed(2)
     return [SMALL[name].batch(generator) for _ in range(count)]
+
+
+def single(tensor: Tensor) -> Tensor:
+    """Pictures in float32; masks and labels as they are."""
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def adam(params: list[nn.Parameter]) -> torch.optim.Optimizer:
@@ -209,7 +299,9 @@ def test_a_step_changes_the_weights_of_the_yielded_players_and_no_others(name: s
         rounds.append((players, changed))
 
     method.updated = updated
-    engine.step(Feed(iter(batches_of(name, 9)), lambda batch: batch, 1), BATCH)
+    feed = Feed(iter(batches_of(name, MANY)), lambda batch: batch, 1)
+    for _ in range(2):  # somebody may not learn in the very first step
+        engine.step(feed, BATCH)
     owned = {player: {id(p) for p in it.parameters()} for player, it in method.players().items()}
     for players, changed in rounds:
         assert changed == {key for key, p in weights.items() if any(id(p) in owned[player] for player in players)}
@@ -228,7 +320,7 @@ def test_deployed_networks_saved_and_loaded_draw_the_same_pictures(name: str, tm
     Publisher(config, method, RunFolder(tmp_path), command="test", ancestor=None)(method.deployed())
     file = load_model(tmp_path / "model.safetensors")
     assert (file.info.method, file.info.task) == (name, method.task)
-    batch = type(batch := batches_of(name, 1)[0])(*(tensor.float() for tensor in batch))
+    batch = type(batch := batches_of(name, 1)[0])(*map(single, batch))
     with torch.no_grad():
         expected = method.pictures(batch, method.deployed())
         found = method.pictures(batch, {key: network.eval() for key, network in file.networks.items()})
@@ -248,13 +340,15 @@ class Training:
         self.engine = Engine(self.method, adam, CPU, seed=3, micro_batches=2)
         self.average = Average(self.method.deployed(), half_life=20, images=BATCH)
         convert = batch_converter(CPU.device, self.method.value_range, channels_last)
-        self.convert = lambda batch: convert(type(batch)(*(tensor.float() for tensor in batch)))
+        self.convert = lambda batch: convert(type(batch)(*map(single, batch)))
+        self.taken = 0
 
-    def go_on(self, batches: list[Any]) -> Training:
-        feed = Feed(iter(batches), self.convert, 2)
-        for _ in batches:
+    def go_on(self, batches: list[Any], *, steps: int) -> Training:
+        feed = Feed(iter(batches[self.taken :]), self.convert, 2, self.taken)
+        for _ in range(steps):
             self.engine.step(feed, BATCH)
             self.average.update(self.method.deployed())
+        self.taken = feed.taken
         return self
 
     def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
@@ -267,21 +361,48 @@ RESUMED = {
         "with a penalty": {"adversarial": "wgan-gp"},
         "with dropout": {"generator": {**RESNET, "dropout": 0.5}},
         "with batch norm": {"generator": {**RESNET, "norm": "batch"}},
+        "with every remedy": {"remedies": EVERY_REMEDY},
     },
     "pix2pix": {
         "with dropout": {"generator": {**UNET, "dropout": 0.5}},
         "with batch norm": {"generator": {**UNET, "norm": "batch"}},
         "several scales": {"discriminator": MULTISCALE, "feature_matching": 10},
+        "with every remedy": {"remedies": EVERY_REMEDY, "feature_matching": 10},
     },
     "inpaint": {
         "with spectral norm": {"discriminator": SPECTRAL_PATCHES},
         "from a smooth fill": {"generator": {"filters": 4, "fill": "smooth"}},
+        "with every remedy": {"adversarial": "lsgan", "remedies": EVERY_REMEDY},
     },
     "srgan": {
         "relativistic": {"adversarial": "ragan"},
         "with spectral norm": {"discriminator": SPECTRAL},
         "with batch norm": {"generator": {"kind": "srresnet", "filters": 3, "blocks": 1}},
         "with blur and noise": {"degradation": {"kind": "first-order"}},
+        "with every remedy": {"remedies": EVERY_REMEDY},
+    },
+    "gan": {
+        "against maxout": {"discriminator": MAXOUT_CRITIC},
+        "against several": {"remedies": {"discriminators": 2}},
+    },
+    "dcgan": {
+        "with batch norm": {"generator": {**NOISE, "norm": "batch"}, "discriminator": NORMED_CRITIC, **CLASSES},
+        "with spectral norm and attention": {"discriminator": {**CRITIC, "spectral": True, "attention": True}},
+        "with every remedy": {
+            "remedies": {
+                "discriminators": 2,
+                "discriminator_rate": 2,
+                "penalty": "gradient",
+                "instance_noise": 0.1,
+                "label_smoothing": 0.1,
+                "augment": ["color", "translation", "cutout"],
+            }
+        },
+    },
+    "wgan": {"with a warm-up": {}},
+    "wgan-gp": {
+        "by residual blocks": {"generator": NOISE_RESNET, "discriminator": RESNET_CRITIC},
+        "of classes, mode seeking": {**CLASSES, "mode_seeking": 1},
     },
 }
 
@@ -294,12 +415,14 @@ def test_interrupted_and_resumed_is_uninterrupted_bit_for_bit(
     def training(seed: int) -> Training:
         return Training(method, RESUMED[method][kind], seed=seed, channels_last=channels_last)
 
-    batches = batches_of(method, 4)
-    tensors, state = training(seed=0).go_on(batches).state()
-    write_checkpoint(tmp_path, 2, *training(seed=0).go_on(batches[:2]).state(), keep=1)
+    batches = batches_of(method, MANY)
+    tensors, state = training(seed=0).go_on(batches, steps=4).state()
+    interrupted = training(seed=0).go_on(batches, steps=2)
+    write_checkpoint(tmp_path, 2, *interrupted.state(), keep=1)
     resumed = training(seed=9)  # other weights: everything must come from the files
     restore_state(read_checkpoint(tmp_path / "step-000002"), resumed.engine, resumed.average)
-    found, found_state = resumed.go_on(batches[2:]).state()
+    resumed.taken = interrupted.taken
+    found, found_state = resumed.go_on(batches, steps=2).state()
     assert found_state == state
     assert keys_of(found) == keys_of(tensors)
     for group, named in tensors.items():
@@ -327,9 +450,9 @@ def trained(name: str, variant: str, micro_batches: int = 1) -> dict[str, Tensor
     engine = Engine(method, adam, CPU, seed=3, micro_batches=micro_batches, processes=processes)
     share = BATCH // processes.world
     mine = slice(processes.rank * share, (processes.rank + 1) * share)
-    batches = [type(batch)(*(tensor[mine] for tensor in batch)) for batch in batches_of(name, 3)]
+    batches = [type(batch)(*(tensor[mine] for tensor in batch)) for batch in batches_of(name, MANY)]
     feed = Feed(iter(batches), lambda batch: batch, micro_batches)
-    for _ in batches:
+    for _ in range(3):
         engine.step(feed, share)
     return {key: p.detach() for key, p in method.named_parameters()}
 

@@ -154,6 +154,14 @@ def test_hole_and_valid_loss_together_are_the_mean_difference():
     assert inside + outside == l1_loss(fake, real)
 
 
+def test_holes_can_count_alike_whatever_their_size():
+    """A hole of one pixel that is off by 1, and one of three pixels that are off by 3; an empty one counts nothing."""
+    off = torch.tensor([[1.0, 0, 0, 0], [3.0, 3, 3, 0], [0, 0, 0, 0]]).reshape(3, 1, 2, 2).expand(3, 3, 2, 2)
+    mask = torch.tensor([[1.0, 0, 0, 0], [1, 1, 1, 0], [0, 0, 0, 0]]).reshape(3, 1, 2, 2)
+    inside, outside = hole_and_valid_loss(off, torch.zeros(3, 3, 2, 2), mask, alike=True)
+    assert (inside.item(), outside.item()) == (pytest.approx((1 + 3 + 0) / 3), 0)
+
+
 def test_total_variation_counts_neighbours_that_both_lie_in_the_region():
     picture = torch.tensor([[0.0, 1.0, 5.0], [2.0, 4.0, 9.0]]).reshape(1, 1, 2, 3)
     region = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0]]).reshape(1, 1, 2, 3)

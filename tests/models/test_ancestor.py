@@ -9,12 +9,17 @@ import pytest
 from i2i.config.layers import resolve
 from i2i.config.methods import METHODS
 from i2i.config.networks import CompactConfig, GatedConfig, UNetConfig
+from i2i.config.noise_networks import DCGANConfig, PerceptronConfig
 from i2i.errors import ConfigError
 from i2i.methods.build import build_method
 from i2i.methods.cyclegan import CycleGAN
+from i2i.methods.dcgan import DCGAN
+from i2i.methods.gan import GAN
 from i2i.methods.inpaint import Inpaint
 from i2i.methods.pix2pix import Pix2Pix
 from i2i.methods.srgan import SRGAN
+from i2i.methods.wgan import WGAN
+from i2i.methods.wgan_gp import WGANGP
 from i2i.models.ancestor import ancestor_layer
 from i2i.models.modelfile import ModelInfo, save_model
 from i2i.networks.build import build
@@ -31,6 +36,7 @@ def enlarger(tmp_path: Path) -> Path:
 
 def test_methods_are_listed_with_the_task_that_their_models_get():
     built = {"cyclegan": CycleGAN, "pix2pix": Pix2Pix, "srgan": SRGAN, "inpaint": Inpaint}
+    built |= {"gan": GAN, "dcgan": DCGAN, "wgan": WGAN, "wgan-gp": WGANGP}
     assert {name: entry.task for name, entry in METHODS.items()} == {name: it.task for name, it in built.items()}
 
 
@@ -81,3 +87,18 @@ def test_the_network_of_a_model_that_repairs_comes_along(tmp_path: Path):
     save_model(path, {"fill": build(config)}, info, half=False)
     resolved = resolve("inpaint", "default", [ancestor_layer(str(path), "--init", "inpaint")]).config.method
     assert build_method(resolved).generator.config == config
+
+
+@pytest.mark.parametrize("classes", [(), ("cat", "dog")])
+@pytest.mark.parametrize("config", [DCGANConfig, PerceptronConfig])
+def test_size_channels_and_classes_of_a_model_that_samples_come_along(
+    config: type[DCGANConfig] | type[PerceptronConfig], classes: tuple[str, ...], tmp_path: Path
+):
+    network = config(size=20, channels=1, noise=7, classes=classes)
+    path = tmp_path / "sampler.safetensors"
+    info = ModelInfo(task="generate", directions=("sample",), networks={"sample": network})
+    save_model(path, {"sample": build(network)}, info, half=False)
+    resolved = resolve("dcgan", "default", [ancestor_layer(str(path), "--init", "dcgan")]).config
+    assert build_method(resolved.method).generator.config == network
+    assert (resolved.data.size, resolved.method.channels) == (20, 1)
+    assert (resolved.method.conditional, resolved.method.classes) == (bool(classes), classes)

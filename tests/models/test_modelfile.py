@@ -104,7 +104,7 @@ def test_a_newer_format_says_update(path: Path):
 @pytest.mark.parametrize(
     ("description", "text"),
     [
-        ({"task": "fly"}, "its description is wrong at task: Input should be 'translate', 'upscale' or 'inpaint'."),
+        ({"task": "fly"}, "wrong at task: Input should be 'translate', 'upscale', 'inpaint' or 'generate'."),
         ({"surprise": 1}, "its description is wrong at surprise: Extra inputs are not permitted."),
         ({"directions": ["b2a"]}, "its description has no generator for the direction b2a."),
         ({"format": "1"}, "damaged: its description names no format."),

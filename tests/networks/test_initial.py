@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from i2i.config.network_base import Init
 from i2i.config.networks import PatchGANConfig, ResNetConfig
 from i2i.networks.build import build
 
@@ -46,7 +48,7 @@ def test_about_5_percent_of_the_weights_lie_beyond_two_deviations() -> None:
     assert (weights.abs() > 0.04).float().mean().item() == pytest.approx(math.erfc(math.sqrt(2)), abs=0.003)
 
 
-@pytest.mark.parametrize("init", ["normal", "xavier", "kaiming", "orthogonal"])
+@pytest.mark.parametrize("init", get_args(Init))
 def test_biases_begin_at_zero(init: str) -> None:
     for network in (resnet(init=init), patch(init=init)):
         biases = [layer.bias for layer in layers(network) if layer.bias is not None]
@@ -85,7 +87,26 @@ def test_the_gain_is_the_deviation_of_normal_weights() -> None:
         assert_normal(layer.weight, 0, 0.1)
 
 
-@pytest.mark.parametrize("init", ["normal", "xavier", "kaiming", "orthogonal"])
+def test_uniform_weights_fill_the_interval_up_to_the_gain() -> None:
+    for layer in layers(patch(init="uniform", init_gain=0.05)):
+        assert_uniform(layer.weight, 0.05)
+
+
+def test_uniform_xavier_balances_both_directions_too() -> None:
+    for layer in layers(patch(init="xavier-uniform", init_gain=0.5)):
+        fans = (layer.in_channels + layer.out_channels) * 4 * 4
+        assert_uniform(layer.weight, 0.5 * math.sqrt(6 / fans))
+
+
+def assert_uniform(values: Tensor, bound: float) -> None:
+    """Within the bound, close to it, and with its deviation within four standard errors."""
+    assert values.abs().max().item() == pytest.approx(bound, rel=0.05)
+    assert values.abs().max() <= bound * (1 + 1e-6)
+    assert values.mean().item() == pytest.approx(0, abs=4 * bound / math.sqrt(3 * values.numel()))
+    assert values.std().item() == pytest.approx(bound / math.sqrt(3), rel=4 / math.sqrt(2 * values.numel()))
+
+
+@pytest.mark.parametrize("init", get_args(Init))
 def test_a_seed_draws_the_same_weights_again_and_another_seed_others(init: str) -> None:
     one, same, other = (resnet(seed, init=init, filters=4).state_dict() for seed in (5, 5, 6))
     assert all(torch.equal(one[name], same[name]) for name in one)

@@ -12,7 +12,8 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from i2i.config.networks import MultiScaleConfig, NetworkConfig, PairedDiscriminator, PatchGANConfig, PixelConfig
+from i2i.config.network_base import NetworkConfig
+from i2i.config.networks import MultiScaleConfig, PairedDiscriminator, PatchGANConfig, PixelConfig
 from i2i.losses.penalties import gradient_penalty
 from i2i.models.modelfile import ModelInfo, load_model, save_model
 from i2i.networks.build import build
@@ -85,7 +86,7 @@ def test_each_scale_is_the_published_stack_on_the_picture_halved_that_often() ->
     ours = multiscale(scales=3, init_gain=0.3).double()
     x = pictures(2, 3, 40, 33).double()
     seen = x
-    for number, (scale, (logits, features)) in enumerate(zip(ours.scales, ours.judge(x), strict=True)):
+    for number, (scale, (logits, features, _)) in enumerate(zip(ours.scales, ours.judge(x), strict=True)):
         theirs = published(3, 4).double()
         for mine, other in zip(scale.parameters(), theirs.parameters(), strict=True):
             other.data.copy_(mine)
@@ -185,7 +186,7 @@ def test_the_gradient_of_every_scale_is_the_slope() -> None:
     x = pictures(1, 3, 9, 8).double().requires_grad_()
 
     def outputs(x: Tensor) -> Tensor:
-        maps = [each for logits, features in network.judge(x) for each in (logits, *features)]
+        maps = [each for judged in network.judge(x) for each in (judged.logits, *judged.features)]
         return torch.stack([each.sin().sum() for each in maps])
 
     assert torch.autograd.gradcheck(outputs, x, fast_mode=True)

@@ -14,8 +14,8 @@ from i2i.config.networks import SpectralPatchGANConfig
 from i2i.models.info import ModelInfo
 from i2i.models.modelfile import load_model, save_model
 from i2i.networks.build import build
+from i2i.networks.spectral import Convolution
 from i2i.networks.spectral_patchgan import SpectralPatchGAN
-from i2i.networks.unet_discriminator import Convolution
 
 
 def judge(**settings: object) -> SpectralPatchGAN:
@@ -72,7 +72,7 @@ def test_with_exact_norms_it_is_the_published_network():
 @pytest.mark.parametrize("layers", [1, 6])
 def test_the_verdict_is_the_logits_and_what_is_behind_them(layers: int):
     network, x = judge(layers=layers).eval(), pictures(1, 4, 96, 64)
-    [(logits, features)] = network.judge(x)
+    [(logits, features, _)] = network.judge(x)
     assert torch.equal(logits, network(x))
     assert [feature.shape[1] for feature in features] == [4, 8, 16, 16, 16][: layers - 1]
     sides = [x.shape[2], *(feature.shape[2] for feature in features), logits.shape[2]]

@@ -15,7 +15,7 @@ class MethodEntry(NamedTuple):
     """What is told of a method before its configuration is imported: `run` is module:class, `text` a line of help."""
 
     run: str
-    task: Literal["translate", "upscale", "inpaint"]
+    task: Literal["translate", "upscale", "inpaint", "generate"]
     text: str
 
 
@@ -31,6 +31,18 @@ METHODS = {
     ),
     "inpaint": MethodEntry(
         "i2i.config.methods.inpaint:InpaintRun", "inpaint", "one folder of photos, to repair others like them"
+    ),
+    "gan": MethodEntry(
+        "i2i.config.methods.gan:GANRun", "generate", "small pictures, to make more like them by dense layers"
+    ),
+    "dcgan": MethodEntry(
+        "i2i.config.methods.dcgan:DCGANRun", "generate", "pictures of one size, to make more like them by convolutions"
+    ),
+    "wgan": MethodEntry(
+        "i2i.config.methods.wgan:WGANRun", "generate", "as dcgan, by the Wasserstein distance with clipped weights"
+    ),
+    "wgan-gp": MethodEntry(
+        "i2i.config.methods.wgan_gp:WGANGPRun", "generate", "as dcgan, by the Wasserstein distance with a penalty"
     ),
 }
 

@@ -10,6 +10,7 @@ from i2i.config.base import setting
 from i2i.config.data import UnpairedConfig
 from i2i.config.losses import Adversarial
 from i2i.config.networks import Discriminator, Generator, PatchGANConfig, ResNetConfig
+from i2i.config.remedies import RemediesConfig, check_remedies, check_samples
 from i2i.config.run import MethodConfig, RunConfig
 
 
@@ -27,6 +28,7 @@ class CycleGANConfig(MethodConfig):
     cycle_b: float = setting(10.0, "weight of the cycle b -> a -> b", ge=0)
     identity: float = setting(0.5, "weight of the identity loss, relative to the cycle weights; 0 for none", ge=0)
     history: int = setting(50, "past pictures that each discriminator is shown again; 0 for none", ge=0)
+    remedies: RemediesConfig = setting(RemediesConfig(), "remedies against unstable training")
 
     @model_validator(mode="after")
     def _label_maps_are_for_pairs(self) -> CycleGANConfig:
@@ -40,9 +42,19 @@ class CycleGANConfig(MethodConfig):
             raise ValueError("the identity loss needs equal channels in A and B: set method.identity=0")
         return self
 
+    @model_validator(mode="after")
+    def _remedies_go_with_the_rest(self) -> CycleGANConfig:
+        check_remedies(self.remedies, self.discriminator, self.adversarial, gradient_penalty=self.gradient_penalty)
+        return self
+
 
 class CycleGANRun(RunConfig):
     """A training of CycleGAN."""
 
     method: CycleGANConfig = CycleGANConfig()
     data: UnpairedConfig = UnpairedConfig()
+
+    @model_validator(mode="after")
+    def _samples_can_be_compared(self) -> CycleGANRun:
+        check_samples(self.method.discriminator, self.samples)
+        return self

@@ -11,6 +11,7 @@ from i2i.config.data import MaskedConfig
 from i2i.config.losses import Adversarial
 from i2i.config.networks import GatedConfig, InpaintingDiscriminator, SpectralPatchGANConfig
 from i2i.config.perceptual import PerceptualConfig
+from i2i.config.remedies import RemediesConfig, check_remedies, check_samples, check_there_is_a_discriminator
 from i2i.config.run import MethodConfig, RunConfig
 
 
@@ -23,6 +24,9 @@ class InpaintConfig(MethodConfig):
         SpectralPatchGANConfig(), "network that judges a picture beside its mask"
     )
     hole_weight: float = setting(1.0, "weight of the absolute difference inside the holes, over all pixels", ge=0)
+    holes_alike: bool = setting(
+        False, "let small holes count as much as large ones: that difference over each hole's own pixels (ours)"
+    )
     valid_weight: float = setting(1.0, "weight of the absolute difference outside of them, over all pixels", ge=0)
     coarse_weight: float = setting(
         1.0, "weight of the same differences of the coarse picture, where the generator makes one", ge=0
@@ -40,6 +44,7 @@ class InpaintConfig(MethodConfig):
         0.0, "weight of the total variation in the holes and one pixel around; 0.1 in Liu et al. 2018", ge=0
     )
     perceptual: PerceptualConfig = setting(PerceptualConfig(), "network and layers of perceptual and style loss")
+    remedies: RemediesConfig = setting(RemediesConfig(), "remedies against unstable training")
 
     @model_validator(mode="after")
     def _something_says_what_belongs_into_holes(self) -> InpaintConfig:
@@ -59,9 +64,23 @@ class InpaintConfig(MethodConfig):
             raise ValueError(f"coarse_weight={self.coarse_weight} has no effect without a coarse stage: leave it out")
         return self
 
+    @model_validator(mode="after")
+    def _remedies_go_with_the_rest(self) -> InpaintConfig:
+        if self.adversarial_weight == 0:
+            check_there_is_a_discriminator(self.remedies, otherwise="method.adversarial_weight=1")
+        else:
+            check_remedies(self.remedies, self.discriminator, self.adversarial)
+        return self
+
 
 class InpaintRun(RunConfig):
     """A training of inpainting."""
 
     method: InpaintConfig = InpaintConfig()
     data: MaskedConfig = MaskedConfig()
+
+    @model_validator(mode="after")
+    def _samples_can_be_compared(self) -> InpaintRun:
+        if self.method.adversarial_weight:
+            check_samples(self.method.discriminator, self.samples)
+        return self

@@ -9,8 +9,9 @@ from pydantic import model_validator
 from i2i.config.base import setting
 from i2i.config.data import DERIVED, PairedConfig
 from i2i.config.losses import Adversarial
-from i2i.config.networks import MultiScaleConfig, PairedDiscriminator, PairedGenerator, PatchGANConfig, UNetConfig
+from i2i.config.networks import PairedDiscriminator, PairedGenerator, PatchGANConfig, UNetConfig
 from i2i.config.perceptual import PerceptualConfig
+from i2i.config.remedies import RemediesConfig, check_remedies, check_samples, check_there_is_a_discriminator
 from i2i.config.run import MethodConfig, RunConfig
 
 GRAY_MADE = ("colorize", "edges")  # pairs whose domain A is made of photos and has one channel
@@ -45,6 +46,7 @@ class Pix2PixConfig(MethodConfig):
     perceptual_weight: float = setting(0.0, "weight of the perceptual loss", ge=0)
     style_weight: float = setting(0.0, "weight of the style loss", ge=0)
     perceptual: PerceptualConfig = setting(PerceptualConfig(), "network and layers of perceptual and style loss")
+    remedies: RemediesConfig = setting(RemediesConfig(), "remedies against unstable training")
 
     @property
     def domains(self) -> tuple[str, str]:
@@ -86,13 +88,11 @@ class Pix2PixConfig(MethodConfig):
         return self
 
     @model_validator(mode="after")
-    def _a_penalty_is_of_single_samples(self) -> Pix2PixConfig:
-        mixes = not isinstance(self.discriminator, MultiScaleConfig) and self.discriminator.norm == "batch"
-        if self.adversarial == "wgan-gp" and mixes:
-            raise ValueError(
-                "the gradient penalty is one of single samples, which batch norm mixes: "
-                "set method.discriminator.norm=instance"
-            )
+    def _remedies_go_with_the_rest(self) -> Pix2PixConfig:
+        if self.adversarial_weight == 0:
+            check_there_is_a_discriminator(self.remedies, otherwise="method.adversarial_weight=1")
+        else:
+            check_remedies(self.remedies, self.discriminator, self.adversarial, gradient_penalty=self.gradient_penalty)
         return self
 
 
@@ -111,6 +111,12 @@ class Pix2PixRun(RunConfig):
         if data.get("pairs") in GRAY_MADE and isinstance(method, dict) and method.get("channels_a") is None:
             return tables | {"method": method | {"channels_a": 1}}
         return tables
+
+    @model_validator(mode="after")
+    def _samples_can_be_compared(self) -> Pix2PixRun:
+        if self.method.adversarial_weight:
+            check_samples(self.method.discriminator, self.samples)
+        return self
 
     @model_validator(mode="after")
     def _channels_are_those_that_are_made(self) -> Pix2PixRun:

@@ -18,6 +18,7 @@ from i2i.config.networks import (
     UpscalingDiscriminator,
 )
 from i2i.config.perceptual import PerceptualConfig
+from i2i.config.remedies import RemediesConfig, check_remedies, check_samples, check_there_is_a_discriminator
 from i2i.config.run import MethodConfig, RunConfig
 
 SMALLEST_SHARPENED = 32  # side of crops that hold the reflection which sharpening needs
@@ -55,6 +56,7 @@ class SRGANConfig(MethodConfig):
         False, "move what the perceptual loss sees by less than the scale at random, against grids in the result"
     )
     perceptual: PerceptualConfig = setting(PerceptualConfig(), "network and layers of the perceptual loss")
+    remedies: RemediesConfig = setting(RemediesConfig(), "remedies against unstable training")
 
     @model_validator(mode="before")
     @classmethod
@@ -86,12 +88,26 @@ class SRGANConfig(MethodConfig):
             raise ValueError("the adversarial loss wgan-gp is not built for this method: set method.adversarial=ragan")
         return self
 
+    @model_validator(mode="after")
+    def _remedies_go_with_the_rest(self) -> SRGANConfig:
+        if self.stage == "pixel":
+            check_there_is_a_discriminator(self.remedies, otherwise="method.stage=auto")
+        else:
+            check_remedies(self.remedies, self.discriminator, self.adversarial)
+        return self
+
 
 class SRGANRun(RunConfig):
     """A training of SRGAN."""
 
     method: SRGANConfig = SRGANConfig()
     data: PhotosConfig = PhotosConfig()
+
+    @model_validator(mode="after")
+    def _samples_can_be_compared(self) -> SRGANRun:
+        if self.method.stage != "pixel":
+            check_samples(self.method.discriminator, self.samples)
+        return self
 
     @model_validator(mode="after")
     def _crops_can_be_shrunk(self) -> SRGANRun:
