@@ -16,7 +16,6 @@ from i2i.config import toml
 from i2i.config.data import LabelledConfig, MaskedConfig, PairedConfig, PhotosConfig, UnpairedConfig
 from i2i.config.layers import Placed, load
 from i2i.config.methods.noise import NoiseRun
-from i2i.config.networks import PatchGANConfig, UNetConfig
 from i2i.config.run import RunConfig
 from i2i.data.labelled_opening import LabelledScans, open_labelled
 from i2i.data.labelled_sets import LabelledSet
@@ -34,7 +33,7 @@ from i2i.engine.publish import Publisher
 from i2i.engine.rehearsal import Rehearsal, rehearse
 from i2i.engine.runfolder import RunFolder
 from i2i.engine.start import start_from
-from i2i.errors import ConfigError, NoRoomError, UsageError, printable
+from i2i.errors import NoRoomError, UsageError, printable
 from i2i.inference.batch import Options, beside, decoder, plan_files, translate_files
 from i2i.inference.generator import load_generator
 from i2i.inference.inpainter import SHIPPED, Inpainter, load_inpainter
@@ -51,13 +50,13 @@ from i2i.inference.ways import Running
 from i2i.methods.base import Method
 from i2i.methods.build import build_method
 from i2i.methods.cyclegan import CycleGAN
+from i2i.methods.fitting import refuse_unfit_crops
 from i2i.methods.inpaint import Inpaint
 from i2i.methods.noise import NoiseMethod
 from i2i.methods.pix2pix import Pix2Pix
 from i2i.methods.srgan import SRGAN
 from i2i.models.info import Direction
 from i2i.models.shipped import shipped_upscaler
-from i2i.networks.base import Network
 from i2i.version import __version__
 
 
@@ -213,7 +212,7 @@ def generate(
     *,
     count: int | None = None,
     per_class: int | None = None,
-    classes: Sequence[str] = (),
+    classes: Sequence[str | int] = (),
     seed: int = 0,
     device: str = "auto",
     batch: int | None = None,
@@ -223,12 +222,14 @@ def generate(
 ) -> Summary:
     """Makes pictures of noise into the folder `output`, with a manifest that marks them as synthetic.
 
-    `count` in all (64 without a number), or `per_class` of each class, in a folder of its own; `classes` (names or
-    numbers) are all without any. A picture is a function of model, `seed`, class and number: a second call makes only
-    what is missing. Raises UsageError, ModelError and LockedError before anything is written, also where other files
-    are in the way unless `overwrite` is set; NoRoomError when disk or memory is full.
+    `count` in all (64 without a number), or `per_class` of each class, in a folder of its own; `classes` (names, or
+    numbers from 0 on where no class is called by one) are all without any. `suffix` is one of a format that can say
+    that the picture is synthetic. A picture is a function of model, `seed`, class and number: a second call makes only
+    what is missing. Raises UsageError and LockedError before anything is written, also where other files are in the
+    way unless `overwrite` is set; ModelError for a file that cannot be used, and at any picture for a network whose
+    output is not finite; NoRoomError when disk or memory is full.
     """
-    sampling = Sampling(count, per_class, tuple(classes), seed).or_else(count=COUNT)
+    sampling = Sampling(count, per_class, classes, seed).or_else(count=COUNT)
     generator = load_generator(model, device=device, batch=batch)
     return Synthesis(generator, sampling, Path(output), suffix, overwrite).write(report=report)
 
@@ -275,38 +276,10 @@ def _prepare(
         config, read = completed(config, previous=_known(LabelledScans, previous), progress=counted)
     torch.manual_seed(config.train.seed)
     method = build_method(config.method)
-    _refuse_unfit_crops(method, config.data.size)
-    ancestor = start_from(method, config.train.init) if config.train.init and not begun else None
+    refuse_unfit_crops(method, config.data.size)
+    ancestor = start_from(method, config.train.init, progress.note) if config.train.init and not begun else None
     opened = _open(method, config, counted, previous, read)
     return _Training(config, method, opened, precision, ancestor)
-
-
-def _refuse_unfit_crops(method: Method, size: int) -> None:
-    sides = method.sides(size)
-    for name, network in (method.deployed() | method.judges()).items():
-        called = f"the generator ({name})" if name in method.deployed() else f"the {name.replace('_', ' ')}"
-        shrunk = size // sides[name]  # crops are so many times larger than what this network sees of them
-        least, multiple = network.minimum * shrunk, network.multiple * shrunk
-        if size < least:
-            hint = f"Use --size {least} or more{_or_fewer_layers(network, sides[name])}."
-            raise ConfigError(f"crops of {size} px are too small for {called}.", where="data.size", hint=hint)
-        if size % multiple:
-            below, above = size // multiple * multiple, -(-size // multiple) * multiple
-            hint = f"Use --size {below} or --size {above}{_or_fewer_layers(network, sides[name])}."
-            what = f"crops of {size} px do not fit {called}, which needs multiples of {multiple}."
-            raise ConfigError(what, where="data.size", hint=hint)
-
-
-def _or_fewer_layers(network: Network, side: int) -> str:
-    """The setting by which a network takes pictures of that side; nothing where there is none."""
-    match network.config:
-        case UNetConfig():
-            table, name, fitting = "generator", "downs", range(5, (side & -side).bit_length())  # 5 are the fewest
-        case PatchGANConfig():
-            table, name, fitting = "discriminator", "layers", range(1, (side // 3).bit_length())
-        case _:
-            return ""
-    return f", or --set method.{table}.{name}={fitting[-1]}" if fitting else ""
 
 
 def _said_by_the_data(given: RunConfig, completed: RunConfig) -> dict[str, str]:

@@ -38,7 +38,7 @@ PICTURES = {name: suffix for name, suffix in FORMATS.items() if suffix}
 )
 @click.option("-n", "--count", type=click.IntRange(1), metavar="N", help="How many pictures.  [default: 64]")
 @click.option("--per-class", type=click.IntRange(1), metavar="N", help="N of each class, each class in its own folder.")
-@click.option("--classes", metavar="A,B", help="Only these, by name or number (from 0 on).  [default: all]")
+@click.option("--classes", metavar="A,B", help="Only these, by name, or number from 0 on.  [default: all]")
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**63 - 1),
@@ -112,10 +112,11 @@ class _Run:
         self.console, self.asked = console, asked
         self.output: Path = asked["output"]
         self.is_sheet = asked["grid"] or asked["interpolate"] is not None
-        self.is_file = self.output.suffix.lower() in FORMAT_OF_SUFFIX and not self.output.is_dir()
         classes = info.sampler().classes
         self.sampling = sampling if self.is_sheet else sampling.or_else(count=COUNT)
         self.count = len(self.sampling.samples(classes, asked["model"]))
+        suffix, is_one = self.output.suffix.lower(), self.is_sheet or self.count == 1
+        self.is_file = bool(suffix if is_one else suffix in FORMAT_OF_SUFFIX) and not self.output.is_dir()
         self._refuse_nonsense()
 
     def go(self, generator: Generator) -> int:
@@ -146,9 +147,12 @@ class _Run:
             self._refuse_file()
 
     def _refuse_file(self) -> None:
+        from i2i.images.synthetic import marked_format
+
         if not self.is_sheet and self.count > 1:
             hint = "Name a folder with -o, or add --grid or -n 1."
             raise UsageError(f"{grouped(self.count)} pictures do not go into one file.", where=self.output, hint=hint)
+        marked_format(self.output.suffix)
         for option in ("format", "dry_run"):
             if self.asked[option]:
                 raise UsageError(f"--{option.replace('_', '-')} is for folders.", hint="Leave it out.")
@@ -197,7 +201,7 @@ class _Run:
             self.console.document(found.as_json())
         elif not self.console.quiet:
             self.console.result(forecast_line(found))
-            self.console.result("Nothing was written.")
+            self.console.result("Nothing was written; the time is without writing.")
         return 0
 
     def _synthesis(self, generator: Generator) -> Synthesis:

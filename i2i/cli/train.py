@@ -30,18 +30,26 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Train {method}: {text}.
 
-DATA is the folder of the training pictures; `i2i data check DATA --method {method}` tells what is found in it.
+DATA is the {place} of the training pictures; `i2i data check DATA --method {method}` tells what is found in it.
 Settings: built-in values < --preset < --config files < I2I_DEVICE < --set < the options below."""
 
-PRESET_TEXTS = {"paper": "as published", "finetune": "from a trained model to your photos"}
+PRESET_TEXTS = {
+    "paper": "as published",
+    "finetune": "from a trained model to your photos",
+    "mnist": "small gray pictures, on a CPU too",
+}
 
 
 def method_command(method: str) -> click.Command:
     """The command that trains this method, with an option for each setting that names one."""
+    from i2i.config.data import LabelledConfig
     from i2i.config.layers import presets, resolve
     from i2i.config.toml import flatten
 
-    @click.command(method, help=DESCRIPTION.format(method=method, text=METHODS[method].text))
+    config = resolve(method, "default", []).config
+    place = "folder or file" if isinstance(config.data, LabelledConfig) else "folder"
+
+    @click.command(method, help=DESCRIPTION.format(method=method, text=METHODS[method].text, place=place))
     @click.argument("data", required=False, type=click.Path())
     @click.option(
         "-o",
@@ -70,8 +78,7 @@ def method_command(method: str) -> click.Command:
     def command(context: click.Context, console: Console, /, **_: Any) -> None:
         _train(method, context, console)
 
-    defaults = resolve(method, "default", []).config.model_dump()
-    command.params += setting_options(run_class(method), flatten(defaults))
+    command.params += setting_options(run_class(method), flatten(config.model_dump()))
     return command
 
 
@@ -95,10 +102,11 @@ def _train(method: str, context: click.Context, console: Console) -> None:
     asked = context.params
     layers = _layers(context)
     resolved = resolve(method, asked["preset"], layers)
-    if resolved.config.train.init:
+    if model := resolved.config.train.init:
         from i2i.models.ancestor import ancestor_layer
 
-        ancestor = ancestor_layer(resolved.config.train.init, resolved.origins["train.init"], method)
+        origin, judged = resolved.origins["train.init"], resolved.config.method.judged
+        ancestor = ancestor_layer(model, origin, method, judged=judged)
         resolved = resolve(method, asked["preset"], [ancestor, *layers])
     if asked["print_config"]:
         console.result(annotate(resolved.config, resolved.origins, f"i2i {__version__}\n{console.command}"))
@@ -160,7 +168,8 @@ def _folder_of_pictures(resolved: Resolved) -> str:
             what = f"{place} is a file, not a folder of training pictures."
             raise UsageError(what, where=resolved.origins[f"data.{name}"], hint=instead_of_file(Path(place)))
         if not is_list and not Path(place).is_dir():
-            raise UsageError(f"there is no folder {place}.", where=resolved.origins[f"data.{name}"])
+            kind = "folder or file" if has_files else "folder"
+            raise UsageError(f"there is no {kind} {place}.", where=resolved.origins[f"data.{name}"])
     return data.get("path") or data["a"].removeprefix("@")
 
 

@@ -30,7 +30,7 @@ def translate(context: click.Context, console: Console, /, **asked: Any) -> None
     changed. Into a folder, the same command again does only what is missing. A file that cannot be read is passed
     over and named at the end: exit code 3, and the list is OUT/i2i-errors.jsonl.
     """
-    from i2i.models.info import choose_direction, read_info
+    from i2i.models.info import call_of, choose_direction, read_info
     from i2i.models.shipped import resolve
 
     if context.get_parameter_source("seed") == ParameterSource.COMMANDLINE and not asked["stochastic"]:
@@ -39,7 +39,8 @@ def translate(context: click.Context, console: Console, /, **asked: Any) -> None
     path = resolve(asked["model"])
     info = read_info(path)
     if info.task != "translate":
-        raise UsageError(f"{asked['model']} is a model to {info.task} pictures.", hint=f"Use: i2i {info.task}")
+        hint = f"Use: {call_of(info, asked['model'])}"
+        raise UsageError(f"{asked['model']} is a model to {info.task} pictures.", hint=hint)
     direction = choose_direction(info, asked["direction"])
 
     from i2i.inference.translator import load

@@ -28,7 +28,7 @@ class TrainConfig(Settings):
 
     steps: int | None = setting(None, "length of the training in steps; overrides epochs", option="--steps", ge=1)
     epochs: float = setting(200, "length of the training in epochs", option="--epochs", gt=0)
-    batch: int = setting(1, "samples in a step: pictures of each domain, or crops", option="--batch", ge=1)
+    batch: int = setting(1, "samples in a step: pictures (of each domain), or crops", option="--batch", ge=1)
     lr: float = setting(2e-4, "learning rate", option="--lr", gt=0)
     optimiser: Literal["adam", "rmsprop"] = setting(
         "adam", "how weights follow their gradients; rmsprop, without a momentum, is that of WGAN"

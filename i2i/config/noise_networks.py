@@ -199,3 +199,4 @@ Critic = Annotated[
     PerceptronCriticConfig | MaxoutCriticConfig | DCGANCriticConfig | ResNetCriticConfig, Field(discriminator="kind")
 ]
 NOISE_GENERATORS = (PerceptronConfig, DCGANConfig, NoiseResNetConfig)
+CRITICS = (PerceptronCriticConfig, MaxoutCriticConfig, DCGANCriticConfig, ResNetCriticConfig)

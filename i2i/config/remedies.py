@@ -69,16 +69,18 @@ class RemediesConfig(Settings):
 
     @model_validator(mode="after")
     def _no_setting_is_idle(self) -> RemediesConfig:
-        for name, remedy, on in (
-            ("penalty_weight", "penalty", "r1"),
-            ("penalty_every", "penalty", "r1"),
-            ("instance_noise_steps", "instance_noise", "0.1"),
-        ):
-            given, fields = self.model_dump(), type(self).model_fields
-            if given[remedy] == fields[remedy].default and given[name] != fields[name].default:
-                turn_on = f"set method.remedies.{remedy}={on}, or leave it out"
-                raise ValueError(f"{name}={given[name]} has no effect without {remedy}: {turn_on}")
+        if not self.instance_noise and self._changed("instance_noise_steps"):
+            what = f"instance_noise_steps={self.instance_noise_steps} has no effect without instance_noise"
+            raise ValueError(f"{what}: set method.remedies.instance_noise=0.1, or leave it out")
         return self
+
+    def idle_penalty(self) -> str | None:
+        """The name of a setting that says how to penalise where nothing asks for a penalty."""
+        names = ("penalty_weight", "penalty_every")
+        return next((name for name in names if self.penalty == "none" and self._changed(name)), None)
+
+    def _changed(self, name: str) -> bool:
+        return bool(getattr(self, name) != type(self).model_fields[name].default)
 
     @model_validator(mode="after")
     def _every_change_is_named_once(self) -> RemediesConfig:
@@ -108,6 +110,9 @@ def check_remedies(
             "wgan-gp has a penalty of its own: set method.gradient_penalty to its weight, and leave "
             "method.remedies.penalty out"
         )
+    if idle := remedies.idle_penalty():
+        instead = "method.gradient_penalty is the weight of its own" if own else "set method.remedies.penalty=r1"
+        raise ValueError(f"method.remedies.{idle} has no effect without method.remedies.penalty: {instead}")
     if own or remedies.penalty != "none":
         _refuse_batch_norm(discriminator)
     if remedies.label_smoothing and adversarial not in LABELLED:
@@ -125,13 +130,13 @@ def check_there_is_a_discriminator(remedies: RemediesConfig, *, otherwise: str) 
         )
 
 
-def check_samples(discriminator: NetworkConfig, samples: int) -> None:
-    """Raises ValueError where minibatch standard deviation has no groups; `samples` is what a part of a batch has."""
+def check_samples(discriminator: NetworkConfig, samples: int, parts: int) -> None:
+    """Raises ValueError where minibatch standard deviation finds no groups in `samples`, which each part has."""
     compares = isinstance(discriminator, PatchGANConfig | Halving) and discriminator.stddev
     if compares and all(samples % group for group in (2, 3, 4)):
         raise ValueError(
             f"minibatch standard deviation compares groups of 2 to 4 samples, and {samples} cannot be cut into them: "
-            "set train.batch=4"
+            f"set train.batch={4 * parts}"
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import model_validator
 
 from i2i.config.base import Settings
@@ -13,6 +15,11 @@ class MethodConfig(Settings):
     """Settings of a method: networks and loss weights. Each method's own class adds a literal `kind`."""
 
     kind: str
+
+    @property
+    def judged(self) -> bool:
+        """Whether a discriminator judges what is made."""
+        return True
 
 
 class RunConfig(Settings):
@@ -28,6 +35,11 @@ class RunConfig(Settings):
     def samples(self) -> int:
         """What a part of a batch has."""
         return self.train.batch // self.engine.micro_batches
+
+    @property
+    def following(self) -> dict[str, Any]:
+        """Table -> names of its settings that follow from others, which can be changed as files leave these out."""
+        return {}
 
     @model_validator(mode="after")
     def _a_batch_has_equal_parts(self) -> RunConfig:

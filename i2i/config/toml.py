@@ -95,9 +95,12 @@ def header(path: Path) -> str:
 
 
 def dump(config: RunConfig, header: str) -> str:
-    """The configuration as TOML, every default written out, below the lines of `header` as comments."""
+    """The configuration as TOML, below the lines of `header` as comments.
+
+    Every default is written out; what follows from other settings is not.
+    """
     comments = "".join(f"# {printable(line)}\n" for line in header.splitlines())
-    return f"{comments}\n{tomli_w.dumps(config.model_dump(exclude_none=True))}"
+    return f"{comments}\n{tomli_w.dumps(config.model_dump(exclude_none=True, exclude=config.following))}"
 
 
 def annotate(config: RunConfig, origins: Mapping[str, str], header: str) -> str:

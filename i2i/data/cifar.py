@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from i2i.data.arrays import LabelledArrays, file_bytes, labelled_arrays
+from i2i.data.arrays import LabelledArrays, begins, file_bytes, labelled_arrays
 from i2i.errors import DataError
 
 SIDE = 32
@@ -27,7 +27,7 @@ def is_cifar_pickle(path: Path) -> bool:
     """Whether a file is one of the Python version, by its name and first byte."""
     if not (PICKLES.fullmatch(path.name) or path.name in ("train", "test", "meta")) or not path.is_file():
         return False
-    return file_bytes(path)[:1] == b"\x80"
+    return begins(path, b"\x80")
 
 
 def cifar_batches(folder: Path) -> tuple[Path, ...]:

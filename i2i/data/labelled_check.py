@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from i2i.config.data import LabelledConfig
+from i2i.config.noise_networks import SMALLEST_BASE
 from i2i.data.labelled_opening import facts, summary_of
 from i2i.data.labelled_sets import FileSet, LabelledSet, each_of
 from i2i.data.scan import MISSING, Progress
@@ -32,17 +33,19 @@ class LabelledCheck:
         """What there is, a line for each class, then one for each problem."""
         yield f"{self.read.place}: {summary_of(self.read)}"
         yield from (f"{name}: {count}" for name, count in self.counts.items())
-        yield from self.read.found.notes
+        yield from self._notes()
         problems = list(self.problems())
         yield from problems or ["no problems found"]
 
     def problems(self) -> Iterator[str]:
-        """Unreadable files, then small pictures, then equal ones: a line each."""
+        """Unreadable files, then classes without any other, then small pictures, then equal ones: a line each."""
         for name, reason in self._unreadable().items():
             yield f"{'missing' if reason == MISSING else 'unreadable'}: {name}: {reason}"
+        yield from (f"no readable picture: {name}" for name, count in self.counts.items() if not count)
         if small := self._small():
             told = f"{small} of {len(self.read.labels)}; they are scaled up"
-            yield f"smaller than {self.size}: {told}: use larger pictures or a smaller --size"
+            instead = " or a smaller --size" if self.size > SMALLEST_BASE else ""
+            yield f"smaller than {self.size}: {told}: use larger pictures{instead}"
         yield from self._equal()
 
     def to_json(self) -> dict[str, Any]:
@@ -59,7 +62,7 @@ class LabelledCheck:
             "smaller_than_size": self._small(),
             "unreadable": self._unreadable(),
             "duplicates": [list(group) for group in self.twins],
-            "notes": list(self.read.found.notes),
+            "notes": list(self._notes()),
             "problems": list(self.problems()),
         }
 
@@ -75,6 +78,10 @@ class LabelledCheck:
         for number, content in enumerate(self.read.contents()):
             groups[content].append(self._name(number))
         return [tuple(group) for group in groups.values() if len(group) > 1]
+
+    def _notes(self) -> tuple[str, ...]:
+        """What a training would tell, but for unreadable files, which are problems here."""
+        return self.read.found.notes if isinstance(self.read, FileSet) else self.read.notes
 
     def _name(self, number: int) -> str:
         return self.read.scan.pictures[number].name if isinstance(self.read, FileSet) else str(number)

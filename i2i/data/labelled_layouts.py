@@ -14,7 +14,8 @@ from i2i.data.npz import read_npz
 from i2i.errors import DataError
 from i2i.images.formats import SUFFIXES
 
-OTHER_ROLES = ("val", "valid", "validation", "test")  # names of folders whose pictures are not trained on
+TRAINING = ("train", "training", "train_set", "training_set")  # names of a folder that holds the classes
+VALIDATION = ("val", "valid", "validation")
 EXPECTED = "pictures, a sub-folder of pictures for each class, MNIST's idx files, CIFAR's .bin files or one .npz"
 NAMED_CLASSES = 5  # that a line names
 
@@ -58,7 +59,9 @@ def find_labelled(path: Path) -> ArrayFiles | ClassFolders:
     """The pictures to train on in a folder, or in a file that holds a whole set. Raises DataError."""
     if path.is_file():
         return _of_file(path)
-    folders_in(path)  # there is such a folder, and it can be listed
+    if not path.exists():
+        raise DataError("no such folder or file.", where=path)
+    folders_in(path)  # it can be listed
     kinds = [kind for kind in _array_files(path) if kind]
     if not kinds:
         return _class_folders(path)
@@ -127,7 +130,7 @@ def _npz(folder: Path) -> ArrayFiles | None:
 
 def _class_folders(path: Path) -> ClassFolders:
     root, names = _training_names(path)
-    apart = sorted({_first(name) for name in names if _first(name).lower() in OTHER_ROLES}) if root == path else []
+    apart = sorted({_first(name) for name in names if _is_of_another_role(_first(name))}) if root == path else []
     kept = tuple(name for name in names if _first(name) not in apart)
     if not kept:
         raise DataError("holds pictures for validation and test alone.", where=path, hint="Name one of its folders.")
@@ -144,9 +147,9 @@ def _class_folders(path: Path) -> ClassFolders:
 
 def _training_names(path: Path) -> tuple[Path, tuple[str, ...]]:
     """The folder of the classes and its pictures: `train`, where those beside it are of other roles, or all of it."""
-    inner = [folder for folder in folders_in(path) if folder.name.lower() == "train"]
+    inner = [folder for folder in folders_in(path) if folder.name.lower() in TRAINING]
     others = [folder for folder in folders_in(path) if folder not in inner]
-    if inner and all(folder.name.lower() in OTHER_ROLES for folder in others):
+    if len(inner) == 1 and all(_is_of_another_role(folder.name) for folder in others):
         return inner[0], folder_domain(inner[0], inner[0].name).names
     try:
         return path, folder_domain(path, "").names
@@ -159,6 +162,11 @@ def _nothing(path: Path) -> DataError:
         if any(_array_files(folder)):
             return DataError(f"holds nothing but {folder.name}/.", where=path, hint=f"Name {folder}.")
     return DataError(f"has no pictures. Found: {contents(path)}.", where=path, hint=f"Wanted: {EXPECTED}.")
+
+
+def _is_of_another_role(folder: str) -> bool:
+    """Whether the pictures of a folder are not trained on, by its name: validation, or test..."""
+    return folder.lower() in VALIDATION or folder.lower().startswith("test")
 
 
 def _first(name: str) -> str:

@@ -116,9 +116,10 @@ def open_labelled(
     if config.size is None:
         raise ValueError("the size is open: take that of facts()")
     found = read or _read(config, previous, progress)
-    val = _validation(config.val, previous, progress)
+    kept = share_or_folder(config.val)
+    val = _validation(kept, previous, progress) if isinstance(kept, Path) else None
     labels = _numbered(found, classes)
-    chosen, held_out = _parts(found, 0.0 if val else share_or_folder(config.val))
+    chosen, held_out = _parts(found, kept if isinstance(kept, float) else 0.0)
     size = config.size
 
     def taken(part: LabelledSet, numbers: NDArray[np.intp], labels: Labels, *, flip: bool = False) -> LabelledPictures:
@@ -159,16 +160,12 @@ def _read(config: LabelledConfig, previous: LabelledScans | None, progress: Prog
     return read_set(find_labelled(Path(config.path)), previous.pictures if previous else None, progress)
 
 
-def _validation(val: str, previous: LabelledScans | None, progress: Progress | None) -> LabelledSet | None:
-    wanted = share_or_folder(val)
-    if not isinstance(wanted, Path):
-        return None
-    return read_set(find_labelled(wanted), previous.val if previous else None, progress)
+def _validation(place: Path, previous: LabelledScans | None, progress: Progress | None) -> LabelledSet:
+    return read_set(find_labelled(place), previous.val if previous else None, progress)
 
 
-def _parts(found: LabelledSet, share: float | Path) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _parts(found: LabelledSet, share: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Numbers of the pictures to train on, and of those that are held out: equal ones stay together."""
-    assert isinstance(share, float)
     if share == 0:
         return np.arange(len(found.labels)), np.arange(0)
     contents = found.contents()
@@ -184,12 +181,16 @@ def _numbered(found: LabelledSet, classes: tuple[str, ...], *, partly: bool = Fa
     """The labels as numbers among `classes`, 0 without any; `partly` where some may lack pictures. Raises DataError."""
     if not classes:
         return np.zeros_like(found.labels)
-    strange, missing = set(found.classes) - set(classes), set(classes) - set(found.classes)
-    if strange or not found.classes or (missing and not partly):
+    if set(found.classes) - set(classes) or not found.classes:
         has = f"its classes are {_some(found.classes)}" if found.classes else "it has no classes"
         what = f"{has}, and the settings name {_some(classes)}."
-        hint = "Name the data of these classes; a training on others begins anew, from this one with --init."
+        hint = "Give data of these classes, rename its own to them, or train anew on it, without --init."
         raise DataError(what, where=found.place, hint=hint)
+    counts = each_of(found.labels, found.classes)
+    missing = [name for name in classes if not counts.get(name)]
+    if missing and not partly:
+        what = f"has no readable picture of {_some(missing)}: each class needs one."
+        raise DataError(what, where=found.place, hint="Add some, or train anew without this class.")
     numbers = np.array([classes.index(name) for name in found.classes], np.int64)
     return numbers[found.labels]
 
@@ -200,8 +201,12 @@ def _some(classes: Sequence[str]) -> str:
 
 
 def _brought(found: LabelledSet, size: int, channels: int) -> str:
-    are_so = found.sizes == ((size, size),) and found.gray == (len(found.labels) if channels == 1 else 0)
-    return "" if are_so else f", brought to {size}x{size} {'gray' if channels == 1 else 'in colour'}"
+    """What is done to the pictures, where their size or their channels become others."""
+    colours = "gray" if channels == 1 else "in colour"
+    if found.sizes != ((size, size),):
+        return f", brought to {size}x{size} {colours}"
+    are_so = found.gray == (len(found.labels) if channels == 1 else 0)
+    return "" if are_so else f", taken {colours}"
 
 
 def _kept(held_out: NDArray[np.intp], val: LabelledSet | None, setting: str) -> str:

@@ -12,12 +12,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from i2i.data.arrays import LabelledArrays, Labels, file_bytes
+from i2i.data.arrays import LabelledArrays, Labels, opened
 from i2i.data.labelled import ArrayStore, FileStore, Store, brought
 from i2i.data.labelled_layouts import ArrayFiles, ClassFolders
 from i2i.data.layouts import some_of
 from i2i.data.scan import Progress, Scan, not_read, scan
-from i2i.errors import DataError
+from i2i.errors import DataError, NoRoomError
 
 
 @dataclass(frozen=True)
@@ -194,11 +194,11 @@ def read_set(
 ) -> LabelledSet:
     """What is in the files or folders; files that are as in the `previous` scan are not read again.
 
-    Raises DataError where nothing can be read.
+    Raises DataError where nothing can be read, NoRoomError where a file holds more than fits into memory.
     """
     if isinstance(found, ArrayFiles):
         files = tuple(_identified(path) for path in found.files)
-        return ArraySet(found, ArrayScan(files), found.read())
+        return ArraySet(found, ArrayScan(files), _in_memory(found))
     read = scan(found.domain, previous=previous if isinstance(previous, Scan) else None, progress=progress)
     if not read.pictures:
         first = read.unreadable[0]
@@ -207,9 +207,18 @@ def read_set(
     return FileSet(found, read)
 
 
+def _in_memory(found: ArrayFiles) -> LabelledArrays:
+    try:
+        return found.read()
+    except MemoryError as error:
+        what = "its pictures need more memory than there is."
+        raise NoRoomError(what, where=found.paths[0], hint="Make a folder of picture files of it.") from error
+
+
 def _identified(path: Path) -> ArrayFile:
-    content = file_bytes(path)
-    return ArrayFile(path.name, len(content), hashlib.sha256(content).hexdigest())
+    with opened(path) as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return ArrayFile(path.name, file.tell(), digest)
 
 
 def each_of(labels: Labels, classes: Sequence[str]) -> dict[str, int]:

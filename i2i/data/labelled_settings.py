@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from i2i.config.methods.noise import NoiseRun
+from i2i.config.methods.noise import FOLLOWS_FROM, NoiseRun
 from i2i.config.problems import explain
 from i2i.data.labelled_layouts import without_classes
 from i2i.data.labelled_opening import Facts, LabelledScans, facts
@@ -32,6 +32,8 @@ def completed(
     if needs_classes:
         _refuse_without_classes(said)
     tables = config.model_dump()
+    for key in FOLLOWS_FROM:  # the discriminator's follow from the generator's, which may become others
+        del tables["method"]["discriminator"][key]
     tables["data"]["size"] = data.size or said.size
     tables["method"]["channels"] = method.channels or said.channels
     tables["method"]["classes"] = said.classes if needs_classes else method.classes

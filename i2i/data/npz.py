@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2i.data.arrays import LabelledArrays, Labels, file_bytes, labelled_arrays
+from i2i.data.arrays import LabelledArrays, Labels, begins, labelled_arrays
 from i2i.errors import DataError
 from i2i.images.picture import Pixels
 
@@ -23,7 +23,8 @@ KEYS = (
 )
 EXPECTED = ", ".join(f"{images} + {labels}" for images, labels in KEYS)
 SINGLE = b"\x93NUMPY"  # how a file of one array begins
-DAMAGED = (ValueError, OSError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+LARGEST_LABEL = 2**53  # up to here fractions hold every whole number
+DAMAGED = (ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def read_npz(path: Path) -> LabelledArrays:
@@ -34,13 +35,13 @@ def read_npz(path: Path) -> LabelledArrays:
     """
     stored, numbers = _arrays(path)
     pixels, notes = _in_eight_bits(_with_channels(stored, path), path)
-    labels = None if numbers is None else _one_each(numbers, path)
-    return labelled_arrays(np.ascontiguousarray(pixels), labels, notes=notes, where=path)
+    labels, names = (None, ()) if numbers is None else _classes(_one_each(numbers, path), path)
+    return labelled_arrays(np.ascontiguousarray(pixels), labels, names, notes, where=path)
 
 
 def _arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Pictures and labels as they are stored; never a pickle."""
-    if file_bytes(path).startswith(SINGLE):
+    if begins(path, SINGLE):
         raise DataError("is a single array.", where=path, hint="Save pictures and labels with numpy.savez.")
     try:
         with zipfile.ZipFile(path) as archive:
@@ -97,16 +98,35 @@ def _in_eight_bits(stored: NDArray[Any], path: Path) -> tuple[Pixels, tuple[str,
     return np.rint(unit * 255).astype(np.uint8), (f"{path.name}: {stored.dtype} taken as {taken}, and made 8 bit",)
 
 
-def _one_each(numbers: NDArray[Any], path: Path) -> Labels:
+def _one_each(stored: NDArray[Any], path: Path) -> NDArray[Any]:
     """(N,) of (N,) or (N, 1)."""
-    flat = numbers[:, 0] if numbers.ndim == 2 and numbers.shape[1] == 1 else numbers
+    flat = stored[:, 0] if stored.ndim == 2 and stored.shape[1] == 1 else stored
     if flat.ndim != 1:
-        what = f"its labels have the shape {_shown(numbers.shape)}."
-        raise DataError(what, where=path, hint="One number for each picture is needed.")
-    if flat.dtype.kind not in "uif" or not (flat == np.floor(flat)).all():
-        what = f"its labels are no whole numbers ({flat.dtype})."
-        raise DataError(what, where=path, hint="Give each class a number.")
-    return flat.astype(np.int64)
+        wanted = "One number or name for each picture is needed."
+        hint = "Save labels.argmax(1) in their place." if _is_one_hot(flat) else wanted
+        raise DataError(f"its labels have the shape {_shown(stored.shape)}.", where=path, hint=hint)
+    return flat
+
+
+def _is_one_hot(stored: NDArray[Any]) -> bool:
+    """Whether (N, K) has a single 1 in each row, and else 0."""
+    if stored.ndim != 2 or stored.dtype.kind not in "buif":
+        return False
+    return bool(((stored == 0) | (stored == 1)).all() and (np.count_nonzero(stored, axis=1) == 1).all())
+
+
+def _classes(stored: NDArray[Any], path: Path) -> tuple[Labels, tuple[str, ...]]:
+    """The number of the class of each (N,), and where names are stored, these, sorted."""
+    if stored.dtype.kind == "U":
+        names, numbers = np.unique(stored, return_inverse=True)
+        return numbers.reshape(-1).astype(np.int64), tuple(map(str, names))
+    if stored.dtype.kind not in "uif" or not (stored == np.floor(stored)).all():
+        what = f"its labels are neither whole numbers nor text ({stored.dtype})."
+        raise DataError(what, where=path, hint="Give each class a number or a name.")
+    if stored.size and (stored.min() < 0 or stored.max() > LARGEST_LABEL):
+        what = f"its labels are from {stored.min():g} to {stored.max():g}."
+        raise DataError(what, where=path, hint="Number the classes from 0 on.")
+    return stored.astype(np.int64), ()
 
 
 def _shown(shape: tuple[int, ...]) -> str:

@@ -92,7 +92,7 @@ class Trainer:
         self.average = Average(method.deployed(), config.train.ema, config.train.batch)
         self.convert = batch_converter(precision.device, method.value_range, config.engine.channels_last)
         self.meter = Meter()
-        self.taken = self.saved_at = self.looked_at = 0
+        self.taken = self.saved_at = 0
         self.rate = config.train.lr
 
     def _optimiser(self, params: list[nn.Parameter]) -> torch.optim.Optimizer:
@@ -105,7 +105,6 @@ class Trainer:
         """Goes on from a checkpoint. Raises ModelError when it belongs to other networks."""
         restore_state(checkpoint, self.engine, self.average)
         self.taken, self.saved_at = checkpoint.state["taken"], checkpoint.step
-        self.looked_at = checkpoint.step
 
     def run(self) -> int:
         """Trains to the end and returns the number of steps.
@@ -179,9 +178,9 @@ class Trainer:
 
         A few in a row are usual where float16 looks for its scale.
         """
-        steps, self.looked_at = self.engine.index - self.looked_at, self.engine.index
-        least = max(steps / 2, min(FEW_SKIPPED, self.config.log.every) - 1)
-        if any(count > least for count in self.engine.newly_skipped().values()):
+        asked, skipped = self.engine.newly_asked(), self.engine.newly_skipped()
+        few = min(FEW_SKIPPED, self.config.log.every) - 1
+        if any(count > max(asked[player] / 2, few) for player, count in skipped.items()):
             rate = self.config.train.lr / 2
             raise TrainingError(
                 f"gradients became non-finite around step {self.engine.index}; those updates were skipped.",

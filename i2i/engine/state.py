@@ -61,6 +61,7 @@ def restore_state(checkpoint: Checkpoint, engine: Engine, average: Average) -> N
                 raise ModelError(what, hint="A run keeps its optimiser: leave train.optimiser as it was.")
             if saved:
                 learner.optimiser.state[param] = {key: _like(value, param) for key, value in saved.items()}
+        learner.newly_asked()
         learner.newly_skipped()  # those before the checkpoint were reported
 
 

@@ -49,13 +49,18 @@ class Learner:
         self.optimiser = make_optimiser(self.flat.params)
         self.scaler = precision.scaler()
         self.asked = [0] * len(self.flat.params)  # updates asked for, by parameter: a partial one asks for some
-        self._skipped = 0
+        self._skipped = self._asked = 0
 
     def forget(self, make_optimiser: MakeOptimiser) -> None:
         """A fresh optimiser: no moments, no step count."""
         self.optimiser = make_optimiser(self.flat.params)
         self.asked = [0] * len(self.flat.params)
-        self._skipped = 0
+        self._skipped = self._asked = 0
+
+    def newly_asked(self) -> int:
+        """Updates asked for since the last call."""
+        before, self._asked = self._asked, max(self.asked)
+        return self._asked - before
 
     def newly_skipped(self) -> int:
         """Updates asked for and not made since the last call. Waits for the device."""
@@ -127,6 +132,10 @@ class Engine:
         for learner in self.learners.values():
             for group in learner.optimiser.param_groups:
                 group["lr"] = rate * learner.rate
+
+    def newly_asked(self) -> dict[str, int]:
+        """Updates asked for since the last call, by player: a step may have several."""
+        return {name: learner.newly_asked() for name, learner in self.learners.items()}
 
     def newly_skipped(self) -> dict[str, int]:
         """Updates skipped for non-finite gradients since the last call, by player. Waits for the device."""

@@ -84,13 +84,15 @@ class Generator:
         """The names of the classes that it knows, in the order of their numbers."""
         return self.config.classes
 
-    def __call__(self, count: int = 1, *, seed: int = 0, classes: Sequence[str] = ()) -> list[Picture]:
-        """The first `count` pictures of a seed, in 8 bit; they take the classes (names or numbers) in turns.
+    def __call__(self, count: int = 1, *, seed: int = 0, classes: Sequence[str | int] = ()) -> list[Picture]:
+        """The first `count` pictures of a seed, in 8 bit; they take the classes (names, or numbers from 0 on) in turns.
+
+        Where a class is called by a number itself, as digits are, all are names: 3 is the class "3".
 
         Raises UsageError for classes that it does not know, NoRoomError where memory is short, ModelError for a network
         whose output is not finite.
         """
-        samples = Sampling(count=count, classes=tuple(classes), seed=seed).samples(self.classes, self.name)
+        samples = Sampling(count=count, classes=classes, seed=seed).samples(self.classes, self.name)
         return [picture for group in self.groups(samples) for picture in self.made(group, seed)]
 
     def groups(self, samples: Sequence[Sample]) -> Iterator[list[Sample]]:
@@ -186,7 +188,8 @@ class Generator:
             what = f"pictures of {self.config.size} px need more memory than {self.device} has."
             raise NoRoomError(what, hint=hint) from error
         if not np.isfinite(made).all():
-            raise ModelError("the network's output is not finite: the model is damaged or was trained badly.")
+            what = "the network's output is not finite: the model is damaged or was trained badly."
+            raise ModelError(what, where=self.name, hint="Train again with a lower --lr: docs/stability.md")
         return rounded((made.transpose(0, 2, 3, 1) - low) / (high - low), "uint8")
 
     def _marked(self, pixels: Pixels, text: str) -> Picture:

@@ -29,7 +29,7 @@ from i2i.inference.marking import Marking, refuse_hopeless, suspicion
 from i2i.inference.passage import DTYPES, NotFiniteError
 from i2i.inference.translator import pick_device, repeatable
 from i2i.inference.ways import Precision, Running, choose_precision, is_out_of_memory
-from i2i.models.info import ModelInfo, choose_direction, sha256
+from i2i.models.info import ModelInfo, call_of, choose_direction, sha256
 from i2i.models.modelfile import load_model
 from i2i.models.shipped import resolve
 
@@ -65,7 +65,7 @@ def load_inpainter(
 def refuse_other_tasks(info: ModelInfo, model: str | PathLike[str]) -> None:
     """Raises UsageError for a model that repairs nothing."""
     if info.task != "inpaint":
-        raise UsageError(f"{model} is a model to {info.task} pictures.", hint=f"Use: i2i {info.task}")
+        raise UsageError(f"{model} is a model to {info.task} pictures.", hint=f"Use: {call_of(info, model)}")
 
 
 @dataclass(frozen=True)

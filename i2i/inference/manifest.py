@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,7 @@ class Manifest:
         self._undo, self._handle = ExitStack(), -1
         self._entries: dict[str, Entry] = {}
         self._untidy = False  # a line is cut, or a file has two
+        refuse_file(folder)
         self._read()
 
     def __enter__(self) -> Manifest:
@@ -86,6 +87,7 @@ class Manifest:
                     part.unlink(missing_ok=True)
                 self._read()  # again: until now others may have written
                 self._tidy()
+                undo.callback(self._clear)
                 self._handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
                 undo.callback(os.close, self._handle)
             except OSError as error:
@@ -106,16 +108,18 @@ class Manifest:
         known = self._entries.get(wanted.file)
         return known is not None and known.is_same_work(wanted) and self._is_there(known)
 
-    def obstacle(self, wanted: Entry) -> str | None:
-        """Why the place of a picture that is still to be made is not free; None where it is."""
-        if not os.path.lexists(self.folder / wanted.file):
-            return None
-        known = self._entries.get(wanted.file)
-        if known is None:
-            return "i2i did not make this file."
-        if self._is_there(known):
-            return "this picture was made by another model, or with another seed or class."
-        return "this picture was changed since i2i made it."
+    def refuse_obstacle(self, wanted: Entry, *, overwrite: bool) -> None:
+        """Raises UsageError where the place of a picture that is still to be made is not free.
+
+        `overwrite` lets files be replaced, but no folder.
+        """
+        place = os.path.join(self.folder, wanted.file)  # a Path takes longer than all else, of a million
+        if not os.path.lexists(place):
+            return
+        if os.path.isdir(place) and not os.path.islink(place):
+            raise UsageError("this folder is where a picture is to be.", where=place, hint=OTHER_FOLDER)
+        if not overwrite:
+            raise UsageError(self._obstacle(wanted), where=place, hint="Choose another folder, or --overwrite.")
 
     def store(self, pictures: Sequence[tuple[Entry, bytes]]) -> None:
         """Write pictures: onto the disk under private names, then the manifest, then the renames.
@@ -179,6 +183,21 @@ class Manifest:
                 raise UsageError("this is no manifest by i2i.", where=self.path, hint=OTHER_FOLDER) from None
         self._untidy |= bool(cut)
 
+    def _obstacle(self, wanted: Entry) -> str:
+        known = self._entries.get(wanted.file)
+        if known is None:
+            return "i2i did not make this file."
+        if self._is_there(known):
+            return "this picture was made by another model, or with another seed or class."
+        return "this picture was changed since i2i made it."
+
+    def _clear(self) -> None:
+        """Nothing stays of work that made nothing."""
+        if not self._entries:
+            for path in (self.path, self.folder / LOCK):
+                with suppress(OSError):  # what stays harms nobody
+                    path.unlink()
+
     def _tidy(self) -> None:
         """One line for each picture that is there."""
         there = [entry for entry in self._entries.values() if os.path.lexists(self.folder / entry.file)]
@@ -207,3 +226,9 @@ class Manifest:
             return NoRoomError("disk full.", where=self.folder, hint=FREE_SPACE)
         what = f"nothing can be written here: {error.strerror or error}."
         return UsageError(what, where=self.folder, hint=OTHER_FOLDER)
+
+
+def refuse_file(folder: Path) -> None:
+    """Raises UsageError where a file stands in the place of a folder for pictures."""
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise UsageError("is a file, not a folder.", where=folder, hint=OTHER_FOLDER)

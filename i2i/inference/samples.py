@@ -6,20 +6,22 @@ import difflib
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from i2i.errors import UsageError, printable
-from i2i.models.info import ModelInfo
+from i2i.models.info import ModelInfo, call_of
 
 COUNT, PER_CLASS = 64, 8  # where nobody says how many; of each class in a sheet
 DIGITS = 6  # of a file's name, so that names sort as numbers do, and more pictures later change none
+MOST = 10**DIGITS - 1
 SHOWN_CLASSES = 12
 LONGEST_NAME = 100  # characters of a folder's name
 FORBIDDEN = frozenset('<>:"/\\|?*')  # on one system or another
-RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
+PORTS = (f"{port}{digit}" for port in ("com", "lpt") for digit in "0123456789¹²³")
+RESERVED = frozenset({"con", "prn", "aux", "nul", "conin$", "conout$", *PORTS})  # on Windows, with any suffix too
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """One picture: its number, from 1 on, and the number of its class; None where the model knows no classes."""
 
     number: int
@@ -30,14 +32,14 @@ class Sample:
 class Sampling:
     """Which pictures are asked for.
 
-    `count` pictures that take the classes in turns, or `per_class` of each. `classes` are names or numbers (from 0
-    on); none: all that the model knows. A picture is a function of the model, `seed`, its class and its number alone.
-    Raises UsageError for what cannot be.
+    `count` pictures that take the classes in turns, or `per_class` of each: 999,999 at most. `classes` are names, or
+    numbers from 0 on where no class is called by one; none: all that the model knows. A picture is a function of the
+    model, `seed`, its class and its number alone. Raises UsageError for what cannot be.
     """
 
     count: int | None = None
     per_class: int | None = None
-    classes: tuple[str, ...] = ()
+    classes: Sequence[str | int] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -46,6 +48,10 @@ class Sampling:
         wrong = [number for number in (self.count, self.per_class) if number is not None and number < 1]
         if wrong:
             raise UsageError(f"{wrong[0]} pictures are none: ask for 1 or more.")
+        _refuse_too_many(max(self.count or 1, self.per_class or 1))
+        if isinstance(self.classes, str):
+            hint = f"Such as: classes=['{self.classes}']"
+            raise UsageError(f"the classes '{self.classes}' are one text, and no list of names.", hint=hint)
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"{self.seed} is no seed: it is a whole number from 0 on, below 2^63.")
 
@@ -64,33 +70,43 @@ class Sampling:
             return tuple(Sample(number) for number in range(1, (self.count or 1) + 1))
         labels = self._labels(known, model)
         if self.per_class is not None:
+            _refuse_too_many(self.per_class * len(labels))
             return tuple(Sample(number, label) for label in labels for number in range(1, self.per_class + 1))
         return tuple(Sample(k + 1, labels[k % len(labels)]) for k in range(self.count or 1))
 
     def _refuse_classes(self, model: str) -> None:
-        option = "--per-class" if self.per_class is not None else "--classes" if self.classes else None
+        option = "--per-class" if self.per_class is not None else "--classes" if len(self.classes) else None
         if option:
             hint = "Use -n; a model learns classes where its training has --conditional."
             raise UsageError(f"{model} knows no classes: {option} cannot be.", hint=hint)
 
     def _labels(self, known: Sequence[str], model: str) -> list[int]:
         """The numbers of the wanted classes, each once."""
-        if not self.classes:
+        if not len(self.classes):
             return list(range(len(known)))
-        labels = [label_of(name, known, model) for name in self.classes]
+        labels = [label_of(str(name), known, model) for name in self.classes]
         twice = next((label for place, label in enumerate(labels) if label in labels[:place]), None)
         if twice is not None:
             raise UsageError(f"the class '{known[twice]}' is named twice.", hint="Leave one of them out.")
         return labels
 
 
+def _refuse_too_many(pictures: int) -> None:
+    if pictures > MOST:
+        hint = "Make more with another --seed, in another folder."
+        raise UsageError(f"{pictures:,} pictures are too many: {MOST:,} at most.", hint=hint)
+
+
 def label_of(name: str, known: Sequence[str], model: str) -> int:
-    """The number of a class that is called by its name or its number. Raises UsageError with the nearest name."""
-    if name in known:
-        return list(known).index(name)
-    if name.isdecimal() and int(name) < len(known):
-        return int(name)
-    near = difflib.get_close_matches(name, known, n=1)
+    """The number of a class that is called by its name, or by its number where no name is one.
+
+    Else the 0 of classes "1" to "26" would be the class "1". Raises UsageError with the nearest name.
+    """
+    numbers = [] if any(own.isdecimal() for own in known) else [str(number) for number in range(len(known))]
+    for names in (known, numbers):
+        if name in names:
+            return names.index(name)
+    near = [] if name.isdecimal() else difflib.get_close_matches(name, known, n=1)
     more = f" and {len(known) - SHOWN_CLASSES} more" if len(known) > SHOWN_CLASSES else ""
     hint = f"Did you mean '{near[0]}'?" if near else f"It has: {', '.join(known[:SHOWN_CLASSES])}{more}."
     raise UsageError(f"{model} has no class '{name}'.", hint=hint)
@@ -99,21 +115,14 @@ def label_of(name: str, known: Sequence[str], model: str) -> int:
 def refuse_other_tasks(info: ModelInfo, model: str) -> None:
     """Raises UsageError for a model that makes no pictures of noise."""
     if info.task != "generate":
-        calls = {"translate": f"{model} INPUT... -o OUT"}
-        call = calls.get(info.task, f"INPUT... -o OUT --model {model}")
         what = f"{model} is a model to {info.task} pictures: it makes none of noise."
-        raise UsageError(what, hint=f"Use: i2i {info.task} {call}")
+        raise UsageError(what, hint=f"Use: {call_of(info, model)}")
 
 
-def file_names(samples: Sequence[Sample], known: Sequence[str], suffix: str, *, by_class: bool) -> list[str]:
-    """The place of each picture in the output folder: 000001.png, or cat/000001.png `by_class`."""
-    folders = folder_names(known) if by_class else []
-    return [
-        f"{folders[sample.label]}/{sample.number:0{DIGITS}}{suffix}"
-        if by_class and sample.label is not None
-        else f"{sample.number:0{DIGITS}}{suffix}"
-        for sample in samples
-    ]
+def file_name(sample: Sample, folders: Sequence[str], suffix: str) -> str:
+    """The place of a picture in the output folder: 000001.png, or cat/000001.png where each class has a folder."""
+    name = f"{sample.number:0{DIGITS}}{suffix}"
+    return name if not folders or sample.label is None else f"{folders[sample.label]}/{name}"
 
 
 def folder_names(classes: Sequence[str]) -> list[str]:
@@ -134,9 +143,8 @@ def _fitting(name: str) -> str:
     plain = "".join("_" if letter in FORBIDDEN else letter for letter in name)
     plain = "".join("_" if printable(letter) != letter else letter for letter in plain)[:LONGEST_NAME]
     plain = plain.strip(" ").rstrip(".").strip(" ")  # Windows drops what is at the end
-    if not plain or plain.startswith(".") or plain.split(".")[0].lower() in RESERVED or plain == "manifest.jsonl":
-        return f"_{plain}"
-    return plain
+    is_reserved = plain.split(".")[0].rstrip().casefold() in RESERVED or plain.casefold() == "manifest.jsonl"
+    return f"_{plain}" if not plain or plain.startswith(".") or is_reserved else plain
 
 
 def _as_systems_compare(name: str) -> str:

@@ -20,7 +20,7 @@ from i2i.images.picture import Samples
 from i2i.inference.canvas import resized
 from i2i.inference.translator import Translator, pick_device
 from i2i.inference.ways import Running, Way, is_out_of_memory
-from i2i.models.info import ModelInfo, choose_direction, sha256
+from i2i.models.info import ModelInfo, call_of, choose_direction, sha256
 from i2i.models.modelfile import load_model
 from i2i.models.shipped import resolve
 
@@ -106,9 +106,8 @@ def load_upscaler(
 def refuse_other_tasks(info: ModelInfo, model: str | PathLike[str]) -> None:
     """Raises UsageError for a model that does not enlarge."""
     if info.task != "upscale":
-        calls = {"inpaint": f"INPUT... -o OUT --model {model}", "generate": f"{model} -o OUT"}
-        hint = f"Use: i2i {info.task} {calls.get(info.task, f'{model} INPUT... -o OUT')}"
-        raise UsageError(f"{model} is a model that does not enlarge pictures.", hint=hint)
+        what = f"{model} is a model that does not enlarge pictures."
+        raise UsageError(what, hint=f"Use: {call_of(info, model)}")
 
 
 def texture_model(path: Path) -> Path:

@@ -98,15 +98,15 @@ class Contest:
         """
         view = draw_view(self.remedies, at, real)  # the same for both: hidden layers are compared place by place
         judge = judge if beside is None else _with(view.of_what_belongs_to_it(beside), judge)
-        real, fake = view.of(real), view.of(fake)
+        fake = view.of(fake)
         if self.kind not in RELATIVISTIC and not matching:
             fakes = reals = judge(fake)
         elif self.order == "together":
-            fakes, reals = _at_once(judge, fake, real)
+            fakes, reals = _at_once(judge, fake, view.of(real))
         else:
             fakes = judge(fake)
             with torch.no_grad():  # the generator has no part in them
-                reals = judge(real)
+                reals = judge(view.of(real))
         pairs = zip(reals, fakes, strict=True)
         gan = stack([fake.share * generator_loss(self.kind, fake.logits, real.logits) for real, fake in pairs]).sum()
         losses = {name: weight * gan}

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
+
 from i2i.config.methods.dcgan import DCGANMethodConfig
 from i2i.methods.base import Feed, StepInfo, Update
 from i2i.methods.contest import Contest
@@ -20,8 +22,12 @@ class DCGAN(NoiseMethod):
 
     def step(self, feed: Feed, at: StepInfo) -> Iterator[Update]:
         """The discriminator first; the generator then learns by the same pictures, from the discriminator that has."""
-        for _ in range(self.config.remedies.updates):
+        for _ in range(self.config.remedies.updates - 1):
             real, label = feed()
-            draws = self.drawn(label, at)
+            with torch.no_grad():
+                draws = self.drawn(label, at)
             yield Update("discriminator", self.telling(real, label, draws, at))
+        real, label = feed()
+        draws = self.drawn(label, at)
+        yield Update("discriminator", self.telling(real, label, draws, at))
         yield Update("generator", self.fooling(real, label, draws, at))

@@ -13,10 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from i2i.config.methods.noise import NoiseMethodConfig
-from i2i.config.noise_networks import Halving, NoiseConfig
+from i2i.config.noise_networks import NoiseConfig
 from i2i.data.batches import Labelled
 from i2i.errors import ConfigError
-from i2i.losses.adversarial import RELATIVISTIC
 from i2i.losses.diversity import mode_seeking_loss
 from i2i.methods.base import Method, Player, StepInfo
 from i2i.methods.contest import Contest, discriminators, members
@@ -50,7 +49,7 @@ class NoiseMethod(Method):
         self.config, self.contest = config, contest
         self.generator = build(config.generator)
         self.discriminator = discriminators(config.discriminator, config.remedies)
-        self.coupled = _coupled(config, contest)
+        self.coupled = self._coupled()
 
     def players(self) -> dict[str, Player]:
         """The discriminators, at a share of the rate, and the generator."""
@@ -98,6 +97,13 @@ class NoiseMethod(Method):
         fakes = [deployed["sample"](noise, self._told(label)) for noise in columns]
         return {"real": real, **{str(number): fake for number, fake in enumerate(fakes, start=1)}}
 
+    def _coupled(self) -> tuple[str, ...]:
+        """Losses that compare the samples of a batch."""
+        twice = bool(self.config.mode_seeking)
+        judged = ("d", "gan", "d_second", "gan_second") if twice else ("d", "gan")
+        compared = judged if self.contest.compares(self.discriminator) else ()
+        return (*compared, "diversity") if twice else compared
+
     def _judge(self, label: Tensor) -> Callable[[Tensor], list[Verdict]]:
         told = self._told(label)
         return lambda picture: self.discriminator.judge(picture, told)
@@ -118,10 +124,3 @@ def _shown_noise(config: NoiseConfig, samples: int) -> Tensor:
     if config.distribution == "uniform":
         return 2 * torch.rand(shape, generator=generator) - 1
     return torch.randn(shape, generator=generator)
-
-
-def _coupled(config: NoiseMethodConfig, contest: Contest) -> tuple[str, ...]:
-    """Losses that compare the samples of a batch."""
-    deviates = isinstance(config.discriminator, Halving) and config.discriminator.stddev
-    compared = ("d", "gan") if contest.kind in RELATIVISTIC or deviates else ()
-    return (*compared, "diversity") if config.mode_seeking else compared

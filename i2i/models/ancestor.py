@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from i2i.config.layers import Layer, Placed
@@ -15,11 +16,12 @@ from i2i.models.info import ModelInfo, read_info
 from i2i.models.shipped import resolve
 
 
-def ancestor_layer(model: str, origin: str, method: str) -> Layer:
+def ancestor_layer(model: str, origin: str, method: str, *, judged: bool = True) -> Layer:
     """The network settings of a model file, run or shipped model as a layer: nobody repeats them after `--init`.
 
-    `origin` says where the model was asked for, `method` what is trained. Raises UsageError for an unknown model,
-    ConfigError for one of another task, ModelError for a file that cannot be used.
+    `origin` says where the model was asked for, `method` what is trained, `judged` whether with a discriminator: only
+    then those of the model matter. Raises UsageError for an unknown model, ConfigError for one of another task,
+    ModelError for a file that cannot be used.
     """
     path = resolve(model)
     info = read_info(path)
@@ -27,10 +29,10 @@ def ancestor_layer(model: str, origin: str, method: str) -> Layer:
         what = f"{model} is a model to {info.task} pictures, and {method} learns to {METHODS[method].task} them."
         raise ConfigError(what, where=origin, hint="Name a model of the same task.")
     settings = _generator_settings(info, method)
-    beside = discriminators_beside(path)
-    if beside:
-        first = next(iter(read_info(beside).networks.values()))
-        settings |= _prefixed("method.discriminator", first)
+    if judged and (beside := discriminators_beside(path)):
+        judges = read_info(beside).networks
+        settings |= _prefixed("method.discriminator", next(iter(judges.values())))
+        settings["method.remedies.discriminators"] = _of_one_kind(judges)
     return {key: Placed(value, f"{model} ({origin})") for key, value in settings.items()}
 
 
@@ -41,6 +43,12 @@ def discriminators_beside(model: Path) -> Path | None:
     else:
         candidate = model.parent / "discriminators" / model.name
     return candidate if candidate.is_file() else None
+
+
+def _of_one_kind(judges: Iterable[str]) -> int:
+    """How many judge the same pictures, by their names: `discriminator`, `discriminator_2` ...; also `_a`, `_a_2`."""
+    numbers = (name.rpartition("_")[2] for name in judges)
+    return max([1, *(int(number) for number in numbers if number.isdecimal())])
 
 
 def _generator_settings(info: ModelInfo, method: str) -> dict[str, object]:

@@ -115,6 +115,16 @@ def choose_direction(info: ModelInfo, direction: Direction | None) -> Direction:
     return direction
 
 
+def call_of(info: ModelInfo, model: str | os.PathLike[str]) -> str:
+    """The command that a model is for, to be told by those that it is not for."""
+    match info.task:
+        case "generate":
+            return f"i2i generate {model} -o OUT"
+        case "translate":
+            return f"i2i translate {model} INPUT... -o OUT"
+    return f"i2i {info.task} INPUT... -o OUT --model {model}"
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file, as 64 hex digits."""
     with open(path, "rb") as stream:

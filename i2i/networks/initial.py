@@ -1,4 +1,7 @@
-"""Initial weights (SPECS: N(0, 0.02) for convolutions, N(1, 0.02) for batch norm, biases zero)."""
+"""Initial weights (SPECS: N(0, 0.02) for convolutions, N(1, 0.02) for batch norm, biases zero).
+
+The gain is a deviation for normal weights alone: batch norms of networks with other weights are drawn as by default.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from torch import Tensor, nn
 
 from i2i.config.network_base import Init, NetworkConfig
 from i2i.networks.spectral import ClassVectors
+
+BATCH_NORM_DEVIATION = 0.02
 
 
 def initialise(network: nn.Module, config: NetworkConfig) -> None:
@@ -21,7 +26,8 @@ def initialise(network: nn.Module, config: NetworkConfig) -> None:
         elif isinstance(module, ClassVectors):  # small: they meet sums over whole maps
             nn.init.normal_(module.weight, 0.0, 1e-3)
         elif isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.weight, 1.0, config.init_gain)
+            deviation = config.init_gain if config.init == "normal" else BATCH_NORM_DEVIATION
+            nn.init.normal_(module.weight, 1.0, deviation)
             nn.init.zeros_(module.bias)
 
 

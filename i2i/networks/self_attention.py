@@ -8,8 +8,6 @@ from torch import Tensor, nn
 
 from i2i.networks.spectral import Convolution, limit
 
-LARGEST = 32  # side in pixels of the largest map with attention, which weighs each place against a quarter of all
-
 
 class SelfAttention(nn.Module):
     """x + share * what each place gathers from all others; the share is learned and begins at 0.

@@ -21,20 +21,20 @@ def mixture(program: Callable[[str], ModuleType]) -> Any:
     return program("mixture")
 
 
-def test_the_modes_stand_on_a_grid_of_five_by_five_from_minus_one_to_one(mixture: Any):
+def test_the_modes_stand_on_a_grid_of_five_by_five_from_minus_four_to_four(mixture: Any):
     modes = mixture.modes()
     assert modes.shape == (25, 2)
-    assert set(modes.flatten().tolist()) == {-1.0, -0.5, 0.0, 0.5, 1.0}
+    assert set(modes.flatten().tolist()) == {-4.0, -2.0, 0.0, 2.0, 4.0}
 
 
 def test_a_mode_is_covered_by_forty_good_points_and_not_by_thirty_nine(mixture: Any):
-    near = [torch.tensor(place).expand(count, 2) for place, count in (((0.0, 0.5), 40), ((1.0, 1.0), 39))]
-    between = torch.full((21, 2), 0.25)
+    near = [torch.tensor(place).expand(count, 2) for place, count in (((0.0, 2.0), 40), ((4.0, 4.0), 39))]
+    between = torch.full((21, 2), 1.0)
     assert mixture.measured(torch.cat([*near, between])) == (1, 0.79)
 
 
 def test_a_point_is_good_within_three_deviations(mixture: Any):
-    at = torch.tensor([[0.5 + 2.9 * 0.0125, 0.0], [0.5, 3.1 * 0.0125]])
+    at = torch.tensor([[2.0 + 2.9 * 0.05, 0.0], [2.0, 3.1 * 0.05]])
     assert mixture.measured(at) == (0, 0.5)
 
 

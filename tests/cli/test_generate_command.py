@@ -126,7 +126,7 @@ def test_a_dry_run_counts_and_writes_nothing(plain: Path, tmp_path: Path, capsys
     assert re.fullmatch(
         r"999 to do, 0 Mpx  ·  about \d:\d\d:\d\d  ·  about [01]\.\d MB, .* GB free  ·  1 already done", first
     )
-    assert second == "Nothing was written."
+    assert second == "Nothing was written; the time is without writing."
     assert places(out) == ["000001.png"]
     assert i2i(plain, "-o", out, "-n", "1000", "--dry-run", "--json") == 0
     found = json.loads(capsys.readouterr().out)
@@ -156,6 +156,7 @@ def test_a_sheet_and_a_strip(pets: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert {path.name for path in tmp_path.iterdir()} == {"sheet.png", "strip.png"}
 
 
+KNOWN = "Known: .apng .avif .jfif .jpe .jpeg .jpg .png .tif .tiff .webp"
 REFUSED = [
     (["-o", "OUT", "--grid"], "--grid makes one picture: -o names its file. Use: -o OUT.png"),
     (["-o", "OUT", "--interpolate", "5"], "--interpolate makes one picture: -o names its file. Use: -o OUT.png"),
@@ -166,6 +167,16 @@ REFUSED = [
     (["-o", "a.png", "--grid", "--dry-run"], "--dry-run is for folders. Leave it out."),
     (["-o", "there.png", "--grid"], "there.png: the output is there already. Choose another name, or --overwrite."),
     (["-o", "no/a.png", "--grid"], "no/a.png: the folder of the output does not exist."),
+    (["-o", "a.gif", "--grid"],
+     "no picture that says that it is synthetic can be written with the suffix '.gif'. KNOWN"),
+    (["-o", "a.bmp", "--interpolate", "5"],
+     "no picture that says that it is synthetic can be written with the suffix '.bmp'. KNOWN"),
+    (["-o", "a.txt", "-n", "1"],
+     "no picture that says that it is synthetic can be written with the suffix '.txt'. KNOWN"),
+    (["-o", "there.py"], "there.py: is a file, not a folder. Choose another folder with -o."),
+    (["-o", "there.py", "--dry-run"], "there.py: is a file, not a folder. Choose another folder with -o."),
+    (["-o", "OUT", "-n", "100000000"],
+     "100,000,000 pictures are too many: 999,999 at most. Make more with another --seed, in another folder."),
     (["-o", "-"], "-o - is for commands of one picture. Name a folder or a file."),
     (["-o", "OUT", "-n", "3", "--per-class", "3"], "-n and --per-class both say how many. Leave one of them out."),
     (["-o", "OUT", "--classes", "dgo"], "MODEL has no class 'dgo'. Did you mean 'dog'?"),
@@ -190,10 +201,20 @@ def test_what_cannot_be_is_told_on_one_line_and_nothing_is_written(
     capsys: pytest.CaptureFixture[str],
 ):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "there.png").touch()
-    assert main(["generate", str(pets), *arguments]) == 2
-    assert capsys.readouterr() == ("", f"i2i: {told.replace('MODEL', str(pets))}\n")
-    assert [path.name for path in tmp_path.iterdir()] == ["there.png"]
+    there = {"there.png", "there.py"}
+    for name in there:
+        (tmp_path / name).touch()
+    assert main(["generate", str(pets), *arguments, "-q"]) == 2
+    told = told.replace("MODEL", str(pets)).replace("KNOWN", KNOWN)
+    assert capsys.readouterr() == ("", f"i2i: {told}\n")
+    assert {path.name for path in tmp_path.iterdir()} == there
+
+
+def test_a_folder_that_is_there_may_have_a_dot(plain: Path, tmp_path: Path):
+    (tmp_path / "made.1").mkdir()
+    assert i2i(plain, "-o", tmp_path / "made.1", "-n", "1", "-q") == 0
+    assert i2i(plain, "-o", tmp_path / "made.2", "-n", "2", "-q") == 0
+    assert places(tmp_path) == ["made.1/000001.png", "made.2/000001.png", "made.2/000002.png"]
 
 
 @pytest.mark.parametrize("option", [["--per-class", "2"], ["--classes", "cat"]], ids=" ".join)
@@ -291,10 +312,10 @@ def test_other_commands_say_what_it_is(plain: Path, photo: Path, tmp_path: Path,
     truth = "Only models that enlarge pictures or fill holes have true ones to be measured against."
     noise = "its input is noise, and such models are not exported."
     calls = {
-        ("translate", plain, photo, "-o", out): f"{plain} is a model to generate pictures. Use: i2i generate",
+        ("translate", plain, photo, "-o", out): f"{plain} is a model to generate pictures. {use}",
         ("upscale", photo, "-o", out, "-m", plain): f"{plain} is a model that does not enlarge pictures. {use}",
         ("inpaint", photo, "--mask-alpha", "-o", out, "-m", plain):
-            f"{plain} is a model to generate pictures. Use: i2i generate",
+            f"{plain} is a model to generate pictures. {use}",
         ("evaluate", plain, tmp_path): f"{plain}: this model generates. {truth}",
         ("export", plain, "--to", "onnx"): f"{plain} is a model to generate pictures: {noise} {use}",
     }  # fmt: skip

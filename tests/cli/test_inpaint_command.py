@@ -483,9 +483,11 @@ def test_a_model_for_something_else_is_refused_and_so_is_ours_elsewhere(
 ):
     assert inpaint(photos, "--mask", white, "-o", tmp_path / "out", model=tiny_model) == 2
     told = capsys.readouterr().err
-    assert told == f"i2i: {tiny_model} is a model to translate pictures. Use: i2i translate\n"
+    hint = f"Use: i2i translate {tiny_model} INPUT... -o OUT"
+    assert told == f"i2i: {tiny_model} is a model to translate pictures. {hint}\n"
     assert main(["translate", str(model), str(photos), "-o", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err == f"i2i: {model} is a model to inpaint pictures. Use: i2i inpaint\n"
+    hint = f"Use: i2i inpaint INPUT... -o OUT --model {model}"
+    assert capsys.readouterr().err == f"i2i: {model} is a model to inpaint pictures. {hint}\n"
 
 
 # Being stopped

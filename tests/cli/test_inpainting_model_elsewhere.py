@@ -34,7 +34,8 @@ def photos(tmp_path: Path) -> Path:
 
 def test_translate(model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["translate", str(model), str(photos), "-o", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err == f"i2i: {model} is a model to inpaint pictures. Use: i2i inpaint\n"
+    hint = f"Use: i2i inpaint INPUT... -o OUT --model {model}"
+    assert capsys.readouterr().err == f"i2i: {model} is a model to inpaint pictures. {hint}\n"
     assert not (tmp_path / "out").exists()
 
 

@@ -12,7 +12,9 @@ import pytest
 
 import i2i
 from i2i.cli.main import main
-from i2i.config.layers import resolve
+from i2i.cli.train import PRESET_TEXTS
+from i2i.config.layers import presets, resolve
+from i2i.config.methods import METHODS
 from i2i.config.methods.cyclegan import CycleGANRun
 from i2i.config.toml import dump
 
@@ -172,18 +174,34 @@ def test_a_model_of_another_task_is_refused_in_one_line(library: Library, said, 
 
 
 @pytest.mark.parametrize(
-    ("method", "presets"),
+    ("method", "place", "presets"),
     [
-        ("cyclegan", "paper: as published. [default: default]"),
-        ("srgan", "paper: as published; finetune: from a trained model to your photos. [default: default]"),
+        ("cyclegan", "folder", "paper: as published. [default: default]"),
+        ("srgan", "folder", "paper: as published; finetune: from a trained model to your photos. [default: default]"),
+        (
+            "dcgan",
+            "folder or file",
+            "paper: as published; mnist: small gray pictures, on a CPU too. [default: default]",
+        ),
     ],
 )
-def test_the_help_tells_what_is_true_of_the_method(said, method: str, presets: str):
+def test_the_help_tells_what_is_true_of_the_method(said, method: str, place: str, presets: str):
     text = " ".join(said("train", method, "--help", code=0).split())
-    assert f"`i2i data check DATA --method {method}` tells what is found in it." in text
+    told = f"DATA is the {place} of the training pictures; `i2i data check DATA --method {method}` tells what is found"
+    assert told in text
     assert presets in text
     assert "such as --set train.lr=1e-4." in text
-    assert "Samples in a step: pictures of each domain, or crops." in text
+    assert "Samples in a step: pictures (of each domain), or crops." in text
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_help_explains_each_preset(method: str):
+    assert set(presets(method)) - {"default"} <= set(PRESET_TEXTS)
+
+
+def test_where_pictures_may_be_a_file_neither_is_there(library: Library, said):
+    assert said("train", "dcgan", "zebras.npz") == "i2i: DATA: there is no folder or file zebras.npz.\n"
+    assert not library.calls
 
 
 def test_a_training_that_exists_is_not_touched(library: Library, said):

@@ -174,7 +174,8 @@ def test_translate_refuses_a_model_that_enlarges(
     shipped: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     assert main(["translate", "photo-x4", str(photos), "-o", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err == "i2i: photo-x4 is a model to upscale pictures. Use: i2i upscale\n"
+    hint = "Use: i2i upscale INPUT... -o OUT --model photo-x4"
+    assert capsys.readouterr().err == f"i2i: photo-x4 is a model to upscale pictures. {hint}\n"
 
 
 def test_what_is_told_as_json_names_the_sizes(

@@ -101,18 +101,28 @@ def test_the_pixel_stage_has_no_discriminator() -> None:
     assert "there is none: leave them out, or set method.stage=auto" in said
 
 
-@pytest.mark.parametrize(
-    ("idle", "remedy", "on"),
-    [
-        ("penalty_weight=5.0", "penalty", "r1"),
-        ("penalty_every=16", "penalty", "r1"),
-        ("instance_noise_steps=500", "instance_noise", "0.1"),
-    ],
-)
-def test_a_setting_of_a_remedy_that_is_off_is_refused(idle: str, remedy: str, on: str) -> None:
+@pytest.mark.parametrize("idle", ["penalty_weight=5.0", "penalty_every=16"])
+def test_settings_of_a_penalty_that_nobody_asked_for_are_refused(idle: str) -> None:
+    name = idle.split("=")[0]
     said = refused("cyclegan", REMEDIES + idle)
-    assert f"{idle} has no effect without {remedy}: set method.remedies.{remedy}={on}, or leave it out" in said
-    configured("cyclegan", REMEDIES + idle, f"{REMEDIES}{remedy}={on}")
+    assert (
+        f"method.remedies.{name} has no effect without method.remedies.penalty: set method.remedies.penalty=r1" in said
+    )
+    configured("cyclegan", REMEDIES + idle, f"{REMEDIES}penalty=r1")
+
+
+def test_the_weight_of_the_penalty_that_a_loss_brings_is_told_where_somebody_looks_for_it() -> None:
+    said = refused("wgan-gp", f"{REMEDIES}penalty_weight=20")
+    assert "no effect without method.remedies.penalty: method.gradient_penalty is the weight of its own" in said
+
+
+def test_steps_of_a_noise_that_is_off_are_refused() -> None:
+    idle = f"{REMEDIES}instance_noise_steps=500"
+    said = refused("cyclegan", idle)
+    assert (
+        "instance_noise_steps=500 has no effect without instance_noise: set method.remedies.instance_noise=0.1" in said
+    )
+    configured("cyclegan", idle, f"{REMEDIES}instance_noise=0.1")
 
 
 def test_a_change_is_named_once() -> None:
@@ -128,7 +138,9 @@ def test_a_change_is_named_once() -> None:
 def test_a_part_of_a_batch_must_have_groups_to_compare(method: str, batch: int, parts: int, samples: int) -> None:
     sizes = [f"train.batch={batch}", f"engine.micro_batches={parts}"]
     said = refused(method, "method.discriminator.stddev=true", *sizes)
-    assert f"compares groups of 2 to 4 samples, and {samples} cannot be cut into them: set train.batch=4" in said
+    assert (
+        f"compares groups of 2 to 4 samples, and {samples} cannot be cut into them: set train.batch={4 * parts}" in said
+    )
     configured(method, *sizes)
 
 

@@ -97,6 +97,28 @@ def test_the_folder_train_is_the_one_where_the_others_are_for_validation_and_tes
     assert len(opened(tmp_path, "a", "b").train) == 2
 
 
+@pytest.mark.parametrize("train", ["training", "train_set", "Training_Set"])
+@pytest.mark.parametrize("test", ["testing", "test_set", "tests"])
+def test_folders_of_these_roles_have_other_names_too(train: str, test: str, draw: Draw, tmp_path: Path):
+    for name in (f"{train}/a/1.png", f"{train}/b/2.png", f"{test}/a/3.png", f"{test}/b/4.png"):
+        draw(name)
+    assert said(tmp_path)[2] == ("a", "b")
+    assert len(opened(tmp_path, "a", "b").train) == 2
+
+
+def test_test_pictures_beside_classes_are_not_trained_on(animals: Path, draw: Draw):
+    draw("test_set/cat/1.png")
+    data = opened(animals, "cat", "dog")
+    assert len(data.train) == 5
+    assert data.notes == ("passed over, by its name: test_set",)
+
+
+def test_of_two_folders_for_training_none_is_chosen(draw: Draw, tmp_path: Path):
+    draw("train/1.png")
+    draw("training/2.png")
+    assert said(tmp_path)[2] == ("train", "training")
+
+
 def test_among_classes_train_is_one_too(draw: Draw, tmp_path: Path):
     for name in ("train/1.png", "plane/2.png"):
         draw(name)
@@ -117,6 +139,15 @@ def test_files_of_whole_sets_go_before_pictures_beside_them(draw: Draw, tmp_path
     assert opened(tmp_path).notes == ("1 image beside passed over",)
 
 
+@pytest.mark.parametrize(
+    ("size", "channels", "told"),
+    [(8, 1, ""), (8, 3, ", taken in colour"), (4, 1, ", brought to 4x4 gray"), (4, 3, ", brought to 4x4 in colour")],
+)
+def test_what_is_done_to_the_pictures_is_told(size: int, channels: int, told: str, tmp_path: Path):
+    np.savez(tmp_path / "set.npz", images=np.zeros((4, 8, 8), np.uint8))
+    assert opened(tmp_path, channels=channels, size=size).summary == f"4 pictures 8x8 gray, no classes{told}"
+
+
 def test_a_file_of_a_whole_set_may_be_named_itself(tmp_path: Path):
     np.savez(tmp_path / "set.npz", images=np.zeros((4, 8, 8), np.uint8), labels=[5, 6, 5, 6])
     data = opened(tmp_path / "set.npz", "5", "6", channels=1)
@@ -126,7 +157,7 @@ def test_a_file_of_a_whole_set_may_be_named_itself(tmp_path: Path):
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("nowhere", "nowhere: no such folder."),
+        ("nowhere", "nowhere: no such folder or file."),
         (
             "empty",
             "empty: has no pictures. Found: nothing. Wanted: pictures, a sub-folder of pictures for each class, "
@@ -187,14 +218,27 @@ def test_a_training_without_data_says_so():
 
 def test_data_of_other_classes_is_refused(animals: Path):
     assert refused(animals, "cat", "cow") == (
-        f"{animals.name}: its classes are cat, dog, and the settings name cat, cow. Name the data of these classes; a "
-        "training on others begins anew, from this one with --init."
+        f"{animals.name}: its classes are cat, dog, and the settings name cat, cow. Give data of these classes, rename "
+        "its own to them, or train anew on it, without --init."
     )
 
 
-def test_a_class_without_a_picture_is_refused(animals: Path):
-    told = refused(animals, "cat", "cow", "dog")
-    assert "its classes are cat, dog, and the settings name cat, cow, dog." in told
+@pytest.mark.parametrize("files", [{}, {"x.png": b"", "y.png": b"no picture"}])
+def test_a_class_without_a_picture_that_can_be_read_is_refused(files: dict[str, bytes], animals: Path):
+    """A resume whose folder of cows is gone, and a training where all cows are damaged, are told the same."""
+    for name, content in files.items():
+        (animals / "cow").mkdir(exist_ok=True)
+        (animals / "cow" / name).write_bytes(content)
+    assert refused(animals, "cat", "cow", "dog") == (
+        f"{animals.name}: has no readable picture of cow: each class needs one. Add some, or train anew without this "
+        "class."
+    )
+
+
+def test_damaged_files_of_a_class_do_not_matter_where_none_are_told(animals: Path):
+    (animals / "cow").mkdir()
+    (animals / "cow" / "x.png").write_bytes(b"")
+    assert len(opened(animals).train) == 5
 
 
 def test_data_without_classes_is_refused_where_some_are_wanted(draw: Draw, tmp_path: Path):

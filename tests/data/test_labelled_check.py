@@ -59,6 +59,29 @@ def test_equal_pictures_of_a_file_are_named_by_their_numbers(tmp_path: Path):
     )
 
 
+def test_what_is_done_to_the_values_of_a_file_is_told(tmp_path: Path):
+    np.savez(tmp_path / "set.npz", images=np.linspace(0, 1, 640, dtype=np.float32).reshape(10, 8, 8))
+    found = check(tmp_path, size=8)
+    told = "set.npz: float32 taken as 0 to 1, and made 8 bit"
+    assert told in list(found.lines())
+    assert found.to_json()["notes"] == [told]
+    assert not found.has_problems
+
+
+def test_a_class_of_which_nothing_can_be_read_is_a_problem(animals: Path):
+    (animals / "cow").mkdir()
+    (animals / "cow" / "x.png").write_bytes(b"")
+    problems = list(check(animals).problems())
+    assert problems == ["unreadable: cow/x.png: the file is empty.", "no readable picture: cow"]
+
+
+def test_no_smaller_size_is_told_than_there_is(tmp_path: Path):
+    pixels = np.arange(480, dtype=np.uint16).reshape(10, 3, 16) % 250
+    np.savez(tmp_path / "set.npz", images=pixels.astype(np.uint8))
+    found = check(tmp_path, size=None)
+    assert list(found.problems()) == ["smaller than 4: 10 of 10; they are scaled up: use larger pictures"]
+
+
 def test_without_a_size_it_is_the_one_that_a_training_would_take(tmp_path: Path):
     np.savez(tmp_path / "set.npz", images=np.arange(640, dtype=np.uint16).reshape(10, 8, 8) % 250)
     assert check(tmp_path, size=None).size == 8

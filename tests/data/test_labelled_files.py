@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from i2i.data.cifar import read_cifar
+from i2i.data.cifar import is_cifar_pickle, read_cifar
 from i2i.data.idx import read_idx
 from i2i.data.labelled_layouts import find_labelled
+from i2i.data.labelled_sets import read_set
 from i2i.data.npz import read_npz
-from i2i.errors import DataError
+from i2i.errors import DataError, NoRoomError
 
 Draw = Callable[..., Path]
 PIXELS = np.arange(3 * 5 * 4, dtype=np.uint8).reshape(3, 5, 4)
@@ -255,6 +258,12 @@ def test_npz_is_known_by_the_names_of_public_sets(images: str, labels: str, tmp_
     assert (arrays.classes, arrays.labels.tolist(), arrays.notes) == (("2", "4"), [1, 0, 1], ())
 
 
+@pytest.mark.parametrize("shape", [(3,), (3, 1)])
+def test_labels_may_be_the_names_of_the_classes(shape: tuple[int, ...], tmp_path: Path):
+    arrays = read_npz(saved(tmp_path, images=PIXELS, labels=np.array(["dog", "cat", "dog"]).reshape(shape)))
+    assert (arrays.classes, arrays.labels.tolist()) == (("cat", "dog"), [1, 0, 1])
+
+
 def test_channels_may_stand_first_or_last(tmp_path: Path):
     colour = np.random.default_rng(0).integers(0, 256, (2, 6, 5, 3), dtype=np.uint8)
     assert np.array_equal(read_npz(saved(tmp_path, images=colour)).pixels, colour)
@@ -303,15 +312,43 @@ SHAPES = "Pictures are (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 chann
         ),
         (
             {"images": PIXELS, "labels": np.zeros((3, 14))},
-            "its labels have the shape (3, 14). One number for each picture is needed.",
+            "its labels have the shape (3, 14). One number or name for each picture is needed.",
         ),
         (
             {"images": PIXELS, "labels": np.array([0, 1, 0.5])},
-            "its labels are no whole numbers (float64). Give each class a number.",
+            "its labels are neither whole numbers nor text (float64). Give each class a number or a name.",
         ),
         (
-            {"images": PIXELS, "labels": np.array(["cat", "dog", "cat"])},
-            "its labels are no whole numbers (<U3). Give each class a number.",
+            {"images": PIXELS, "labels": np.array([True, False, True])},
+            "its labels are neither whole numbers nor text (bool). Give each class a number or a name.",
+        ),
+        (
+            {"images": PIXELS, "labels": np.eye(5)[:3]},
+            "its labels have the shape (3, 5). Save labels.argmax(1) in their place.",
+        ),
+        (
+            {"images": PIXELS, "labels": np.array([0, 1, 1e300])},
+            "its labels are from 0 to 1e+300. Number the classes from 0 on.",
+        ),
+        (
+            {"images": PIXELS, "labels": np.array([0, np.inf, 1])},
+            "its labels are from 0 to inf. Number the classes from 0 on.",
+        ),
+        (
+            {"images": PIXELS, "labels": np.array([0, 1, 2**64 - 1], np.uint64)},
+            "its labels are from 0 to 1.84467e+19. Number the classes from 0 on.",
+        ),
+        (
+            {"images": PIXELS, "labels": np.array([0, -1, 3])},
+            "its labels are from -1 to 3. Number the classes from 0 on.",
+        ),
+        (
+            {"images": PIXELS, "labels": np.array(["cat", "a\nb", "cat"])},
+            "the name 'a\\nb' of a class is no plain text. Rename that class.",
+        ),
+        (
+            {"images": PIXELS, "labels": np.array(["cat", "", "cat"])},
+            "the name '' of a class is no plain text. Rename that class.",
         ),
         (
             {"images": PIXELS, "labels": np.zeros(4)},
@@ -325,6 +362,30 @@ SHAPES = "Pictures are (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 chann
 )
 def test_what_is_wrong_with_an_npz_is_told(arrays: dict[str, Any], told: str, tmp_path: Path):
     assert error(saved(tmp_path, **arrays)) == f"set.npz: {told}"
+
+
+def test_what_does_not_fit_into_memory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = saved(tmp_path, images=PIXELS)
+    monkeypatch.setattr("numpy.lib.format.read_array", MagicMock(side_effect=MemoryError))
+    with pytest.raises(NoRoomError) as raised:
+        read_set(find_labelled(path))
+    told = "its pictures need more memory than there is. Make a folder of picture files of it."
+    assert str(raised.value) == f"{path}: {told}"
+
+
+def test_a_file_is_told_from_others_by_its_size_and_sha_256(tmp_path: Path):
+    path = saved(tmp_path, images=PIXELS)
+    (file,) = read_set(find_labelled(path)).scan.files  # type: ignore[union-attr]
+    content = path.read_bytes()
+    assert (file.name, file.bytes, file.sha256) == ("set.npz", len(content), hashlib.sha256(content).hexdigest())
+
+
+def test_no_file_is_read_whole_for_how_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("i2i.data.arrays.file_bytes", lambda path: pytest.fail(f"{path} was read"))
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read"))
+    (tmp_path / "train").write_text("no pickle")
+    assert not is_cifar_pickle(tmp_path / "train")
+    assert len(read_npz(saved(tmp_path, images=PIXELS)).labels) == 3
 
 
 @pytest.mark.parametrize("damage", [b"", b"no zip at all", None])

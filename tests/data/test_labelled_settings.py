@@ -14,7 +14,7 @@ from i2i.cli.main import main
 from i2i.config.layers import assignment_layer, load, resolve
 from i2i.config.methods.noise import NoiseRun
 from i2i.data.labelled_settings import completed
-from i2i.errors import DataError
+from i2i.errors import ConfigError, DataError, ModelError
 from i2i.images.files import read
 from i2i.preview import preview
 
@@ -69,6 +69,19 @@ def test_what_was_said_stays(digits: Path):
     assert (config.data.size, config.method.channels) == (16, 3)
 
 
+def test_a_discriminator_of_other_defaults_follows_too(digits: Path):
+    """Dense layers are for gray by default and convolutions for colour: what one was told is not what somebody set."""
+    config, _ = completed(settings(digits, "method.discriminator.kind=maxout-critic", "data.size=8"))
+    assert [(it.size, it.channels) for it in (config.method.generator, config.method.discriminator)] == [(8, 1)] * 2
+
+
+def test_a_generator_of_other_pictures_than_those_that_are_there_is_refused(digits: Path):
+    with pytest.raises(
+        ConfigError, match=r"size=32 cannot be set by itself: it follows from data.size, set that alone"
+    ):
+        completed(settings(digits, "method.generator.size=32"))
+
+
 def test_where_all_was_said_nothing_is_read(tmp_path: Path):
     config = settings(tmp_path / "nowhere", "data.size=16", "method.channels=3")
     assert completed(config) == (config, None)
@@ -115,7 +128,7 @@ def test_the_run_folder_has_what_the_pictures_said_and_that_they_did(digits: Pat
     lines = written(run)
     assert lines["data.size"] == "8 # data"
     assert lines["method.channels"] == "1 # data"
-    assert lines["method.generator.size"] == "8 # data"
+    assert not [key for key in lines if key.startswith("method.generator.") and key.endswith((".size", ".channels"))]
     assert lines["data.flip"].endswith("# default")
     stored = load(run / "config.toml").config
     assert isinstance(stored, NoiseRun)
@@ -128,6 +141,54 @@ def test_a_resume_on_pictures_of_other_classes_is_refused(digits: Path, tmp_path
     np.savez(digits, images=np.zeros((16, 8, 8), np.uint8), labels=[3, 8] * 8)
     with pytest.raises(DataError, match="its classes are 3, 8, and the settings name 3, 7"):
         api.resume(run, {"train.steps": 4}, progress="none")
+
+
+@pytest.fixture
+def run(digits: Path, tmp_path: Path) -> Path:
+    """Of a conditional training, in which pictures said size, channels and classes."""
+    return api.train(opened_up(digits, "method.conditional=true"), tmp_path / "run", progress="none")
+
+
+def test_the_settings_of_a_run_train_anew_at_another_size(run: Path, digits: Path, tmp_path: Path):
+    anew = ["train", "dcgan", str(digits), "--config", str(run / "config.toml"), "--size", "16", "-q"]
+    assert main([*anew, "-o", str(tmp_path / "anew")]) == 0
+    config = load(tmp_path / "anew" / "config.toml").config
+    assert isinstance(config, NoiseRun)
+    for network in (config.method.generator, config.method.discriminator):
+        assert (network.size, network.channels, network.classes) == (16, 1, ("3", "7"))
+
+
+def test_the_settings_of_a_run_train_anew_in_colour_and_without_classes(run: Path, digits: Path, tmp_path: Path):
+    given = ["method.conditional=false", "method.classes=[]", "method.channels=3"]
+    config = load(run / "config.toml", assignment_layer(given)).config
+    assert isinstance(config, NoiseRun)
+    for network in (config.method.generator, config.method.discriminator):
+        assert (network.size, network.channels, network.classes) == (8, 3, ())
+
+
+def test_classes_that_nobody_is_told_any_more_are_to_be_left_out(run: Path):
+    with pytest.raises(ConfigError, match=r"add --conditional, or set method\.classes=\[\]"):
+        load(run / "config.toml", assignment_layer(["method.conditional=false"]))
+
+
+def test_the_size_of_a_begun_run_cannot_change(run: Path):
+    before = (run / "config.toml").read_bytes()
+    with pytest.raises(ModelError, match=r"has other networks than config\.toml says"):
+        api.resume(run, {"data.size": 16, "train.steps": 4}, progress="none")
+    assert (run / "config.toml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("labels", "has"), [({"labels": [3, 8] * 8}, "its classes are 3, 8"), ({}, "it has no classes")]
+)
+def test_after_init_data_of_other_classes_is_refused_with_what_to_do(
+    labels: dict[str, Any], has: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    np.savez(tmp_path / "other.npz", images=np.zeros((16, 8, 8), np.uint8), **labels)
+    given = [argument for pair in TINY for argument in ("--set", pair)]
+    assert main(["train", "dcgan", str(tmp_path / "other.npz"), "--init", str(run), "--dry-run", *given]) == 2
+    told = f"{has}, and the settings name 3, 7. Give data of these classes, rename its own to them, or train anew on it"
+    assert f"{told}, without --init." in capsys.readouterr().err
 
 
 def test_a_resume_goes_on_where_the_training_stopped(digits: Path, tmp_path: Path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -16,12 +17,14 @@ from PIL import Image
 
 import i2i
 from i2i.config.noise_networks import DCGANConfig, NoiseConfig, PerceptronConfig
-from i2i.errors import I2IError, ImageError, LockedError, ModelError, NoRoomError, UsageError
-from i2i.images.files import read
+from i2i.errors import I2IError, LockedError, ModelError, NoRoomError, UsageError
+from i2i.images.files import read, write
+from i2i.images.formats import FORMAT_OF_SUFFIX
 from i2i.images.picture import Picture
+from i2i.images.synthetic import MARKED
 from i2i.inference.generator import Generator, between, load_generator, noise_of
 from i2i.inference.manifest import Manifest
-from i2i.inference.samples import Sample, Sampling, file_names, folder_names
+from i2i.inference.samples import Sample, Sampling, file_name, folder_names
 from i2i.inference.synthesis import Synthesis
 from i2i.models.modelfile import ModelInfo, save_model, sha256
 from i2i.networks.build import build
@@ -126,8 +129,33 @@ def test_classes_are_taken_in_turns_by_name_or_number():
     assert asked() == [0, 1, 2, 0, 1]
     assert asked("bird", "0", count=3) == [2, 0, 2]
     assert [s.number for s in Sampling(count=3).samples(PETS, "m")] == [1, 2, 3]
-    digits = ("1", "0")  # a name comes before a number
-    assert [s.label for s in Sampling(count=1, classes=("1",)).samples(digits, "m")] == [0]
+
+
+def test_where_a_class_is_called_by_a_number_all_numbers_are_names(tmp_path: Path):
+    digits = ("1", "0", "ten")
+    assert [s.label for s in Sampling(count=3, classes=("1", "0", "ten")).samples(digits, "m")] == [0, 1, 2]
+    letters = tuple(str(number) for number in range(1, 27))  # as EMNIST calls them
+    make = generator(saved(tmp_path, "letters", PerceptronConfig(size=8, noise=6, hidden=(5,), classes=letters)))
+    listed = "It has: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 14 more."
+    for none in ("0", 0):
+        assert refusal(lambda name=none: make(1, classes=[name])) == f"letters has no class '0'. {listed}"
+    assert pixels(make(1, classes=[3])) == pixels(make(1, classes=["3"]))
+
+
+def test_numbers_of_classes_may_be_numbers(pets: Path, tmp_path: Path):
+    make = generator(pets)
+    assert pixels(make(3, classes=[2, 0])) == pixels(make(3, classes=["bird", "cat"]))
+    assert pixels(make(2, classes=np.array([2, 0]))) == pixels(make(2, classes=["bird", "cat"]))
+    i2i.generate(pets, tmp_path / "out", per_class=1, classes=[1], device="cpu")
+    assert sorted(contents(tmp_path / "out")) == ["dog/000001.png"]
+    assert refusal(lambda: make(1, classes=[3])) == "pets has no class '3'. It has: cat, dog, bird."
+    assert refusal(lambda: make(1, classes=[-1])) == "pets has no class '-1'. It has: cat, dog, bird."
+
+
+def test_a_text_is_no_list_of_its_letters(pets: Path, tmp_path: Path):
+    told = "the classes 'cat' are one text, and no list of names. Such as: classes=['cat']"
+    assert refusal(lambda: generator(pets)(2, classes="cat")) == told
+    assert refusal(lambda: i2i.generate(pets, tmp_path / "out", classes="cat", device="cpu")) == told
 
 
 def test_a_picture_says_that_it_is_synthetic(pets: Path):
@@ -268,15 +296,31 @@ def test_folders_have_names_that_every_system_takes():
         "é": "é",
         "e\u0301": "e\u0301-2",
         "manifest.jsonl": "_manifest.jsonl",
+        "MANIFEST.JSONL": "_MANIFEST.JSONL-2",
+        "COM¹": "_COM¹",
+        "lpt³.old": "_lpt³.old",
+        "CONIN$": "_CONIN$",
+        "conout$": "_conout$",
+        "aux .txt": "_aux .txt",
+        "COM10": "COM10",
     }
     assert dict(zip(expected, folder_names([*expected]), strict=True)) == expected
     assert len(folder_names(("n" * 300,))[0]) == 100
 
 
 def test_more_pictures_change_no_name():
-    for count in (3, 2_000_000):
-        samples = [Sample(1), Sample(count)]
-        assert file_names(samples, (), ".png", by_class=False) == ["000001.png", f"{count:06}.png"]
+    assert file_name(Sample(3), (), ".png") == "000003.png"
+    assert file_name(Sample(999_999, 1), ("cat", "dog"), ".png") == "dog/999999.png"
+
+
+def test_there_are_as_many_as_names_of_six_digits():
+    hint = "Make more with another --seed, in another folder."
+    told = f"1,000,000 pictures are too many: 999,999 at most. {hint}"
+    assert refusal(lambda: Sampling(count=1_000_000)) == told
+    assert refusal(lambda: Sampling(per_class=1_000_000)) == told
+    told = f"1,200,000 pictures are too many: 999,999 at most. {hint}"
+    assert refusal(lambda: Sampling(per_class=400_000).samples(PETS, "m")) == told
+    assert Sampling(count=999_999).count == 999_999
 
 
 def test_what_is_there_is_left_and_what_is_missing_is_made_to_the_byte(pets: Path, tmp_path: Path):
@@ -434,14 +478,43 @@ def test_two_cannot_work_on_one_folder(plain: Path, tmp_path: Path):
 def test_a_file_cannot_be_the_folder(plain: Path, tmp_path: Path):
     (tmp_path / "out").touch()
     told = refusal(lambda: i2i.generate(plain, tmp_path / "out", count=1, device="cpu"))
-    assert told == f"{tmp_path / 'out'}: nothing can be written here: File exists. Choose another folder with -o."
+    assert told == f"{tmp_path / 'out'}: is a file, not a folder. Choose another folder with -o."
+    told = refusal(lambda: i2i.generate(plain, tmp_path / "out" / "inside", count=1, device="cpu"))
+    assert told.startswith(f"{tmp_path / 'out' / 'inside'}: nothing can be written here: Not a directory.")
 
 
-def test_a_folder_in_a_pictures_place_is_told(plain: Path, tmp_path: Path):
-    (tmp_path / "out" / "000001.png").mkdir(parents=True)
-    told = refusal(lambda: i2i.generate(plain, tmp_path / "out", count=1, device="cpu", overwrite=True), ImageError)
-    assert told == f"{tmp_path / 'out' / '000001.png'}: cannot be written: Is a directory."
-    assert not list((tmp_path / "out").glob("*.part"))
+def test_a_folder_in_a_pictures_place_is_refused_before_anything_is_made(plain: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    (out / "000002.png").mkdir(parents=True)
+    told = f"{out / '000002.png'}: this folder is where a picture is to be. Choose another folder with -o."
+    for overwrite in (False, True):
+        again = refusal(lambda: i2i.generate(plain, out, count=3, device="cpu", batch=1, overwrite=overwrite))  # noqa: B023
+        assert again == told
+    assert [path.name for path in out.iterdir()] == ["000002.png"]
+
+
+def test_a_file_in_the_place_of_a_classs_folder_is_refused_before_anything_is_made(pets: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "dog").touch()
+    told = refusal(lambda: i2i.generate(pets, out, per_class=1, device="cpu", overwrite=True))
+    assert told == f"{out / 'dog'}: is a file, not a folder. Choose another folder with -o."
+    assert [path.name for path in out.iterdir()] == ["dog"]
+    i2i.generate(pets, out, per_class=1, classes=["cat"], device="cpu")  # which has a place
+    assert sorted(contents(out)) == ["cat/000001.png"]
+
+
+def test_work_that_made_nothing_leaves_nothing_in_the_folder(plain: Path, tmp_path: Path):
+    make = generator(plain)
+    for parameter in make.network.parameters():
+        parameter.data.fill_(math.nan)
+    with pytest.raises(ModelError):
+        Synthesis(make, Sampling(count=2), tmp_path / "out").write()
+    assert not list((tmp_path / "out").iterdir())
+    Synthesis(generator(plain), Sampling(count=1), tmp_path / "out").write()
+    with pytest.raises(ModelError):
+        Synthesis(make, Sampling(count=2), tmp_path / "out").write()
+    assert [line["file"] for line in lines(tmp_path / "out")] == ["000001.png"]
 
 
 def test_a_forecast_measures_and_writes_nothing(pets: Path, tmp_path: Path):
@@ -455,13 +528,46 @@ def test_a_forecast_measures_and_writes_nothing(pets: Path, tmp_path: Path):
     assert not (tmp_path / "new").exists()
 
 
-def test_other_formats_carry_the_mark_too(plain: Path, tmp_path: Path):
-    for suffix in (".jpg", ".webp", ".tiff", ".avif"):
+def test_a_forecast_is_not_measured_by_the_first_time_that_the_network_runs(
+    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    make, calls = generator(plain), []
+    forward = make.network.forward
+
+    def slow_at_first(*arguments: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        if len(calls) == 1:
+            time.sleep(0.5)
+        return forward(*arguments)
+
+    monkeypatch.setattr(make.network, "forward", slow_at_first)
+    found = Synthesis(make, Sampling(count=16), tmp_path / "out").forecast()
+    assert found.seconds is not None
+    assert found.seconds < 0.4
+
+
+def test_every_suffix_that_can_be_asked_for_carries_the_mark(plain: Path, tmp_path: Path):
+    assert {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif"} <= set(MARKED)
+    for suffix in MARKED:
         i2i.generate(plain, tmp_path / suffix[1:], count=1, device="cpu", suffix=suffix)
         carried = read(tmp_path / suffix[1:] / f"000001{suffix}").carried
         assert b"trainedAlgorithmicMedia" in (carried.xmp or b"")
-    told = refusal(lambda: i2i.generate(plain, tmp_path / "no", count=1, device="cpu", suffix=".txt"), ImageError)
-    assert "no picture can be written with the suffix '.txt'." in told
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".bmp", ".jp2", ".ppm", ".tga", ".txt", ""])
+def test_a_file_that_could_not_say_what_it_is_is_not_made(suffix: str, plain: Path, tmp_path: Path):
+    told = refusal(lambda: i2i.generate(plain, tmp_path / "no", count=1, device="cpu", suffix=suffix))
+    assert told == (
+        f"no picture that says that it is synthetic can be written with the suffix '{suffix}'. "
+        "Known: .apng .avif .jfif .jpe .jpeg .jpg .png .tif .tiff .webp"
+    )
+    assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize("suffix", sorted(set(FORMAT_OF_SUFFIX) - set(MARKED)))
+def test_no_suffix_is_refused_that_could_carry_the_mark(suffix: str, pets: Path, tmp_path: Path):
+    write(generator(pets)(1)[0], tmp_path / f"a{suffix}")
+    assert b"trainedAlgorithmicMedia" not in (tmp_path / f"a{suffix}").read_bytes()
 
 
 # What cannot be
@@ -506,8 +612,8 @@ def test_a_network_that_went_wrong_is_told(plain: Path):
     make = generator(plain)
     for parameter in make.network.parameters():
         parameter.data.fill_(math.nan)
-    told = "the network's output is not finite: the model is damaged or was trained badly."
-    assert refusal(make, ModelError) == told
+    what = "plain: the network's output is not finite: the model is damaged or was trained badly."
+    assert refusal(make, ModelError) == f"{what} Train again with a lower --lr: docs/stability.md"
 
 
 def test_memory_that_is_short_ends_with_advice(plain: Path, monkeypatch: pytest.MonkeyPatch):
@@ -531,4 +637,5 @@ def test_a_generator_is_refused_where_pictures_are_taken(plain: Path):
     assert refusal(lambda: i2i.load(plain)) == told
     told = f"{plain} is a model that does not enlarge pictures. Use: i2i generate {plain} -o OUT"
     assert refusal(lambda: i2i.load_upscaler(plain)) == told
-    assert refusal(lambda: i2i.load_inpainter(plain)) == (f"{plain} is a model to generate pictures. Use: i2i generate")
+    told = f"{plain} is a model to generate pictures. Use: i2i generate {plain} -o OUT"
+    assert refusal(lambda: i2i.load_inpainter(plain)) == told

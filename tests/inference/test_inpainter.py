@@ -449,7 +449,8 @@ def test_in_a_folder_what_was_left_counts_as_not_tried_and_is_made_whole_the_nex
 def test_a_model_that_translates_is_refused(tiny_model: Path):
     with pytest.raises(UsageError) as raised:
         load_inpainter(tiny_model)
-    assert str(raised.value) == f"{tiny_model} is a model to translate pictures. Use: i2i translate"
+    hint = f"Use: i2i translate {tiny_model} INPUT... -o OUT"
+    assert str(raised.value) == f"{tiny_model} is a model to translate pictures. {hint}"
 
 
 def test_a_shipped_model_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch):

@@ -53,6 +53,33 @@ def test_the_discriminator_learns_first_and_at_its_own_rate():
     assert {name: player.rate for name, player in method.players().items()} == {"discriminator": 4, "generator": 1}
 
 
+def test_only_the_pictures_that_teach_the_generator_are_made_with_a_gradient():
+    method, seen = small("dcgan", remedies={"updates": 3}), []
+    method.generator.register_forward_hook(lambda module, given, made: seen.append(made.requires_grad))
+    updates(method, *batches(3))
+    assert seen == [False, False, True]
+
+
+def test_further_updates_on_fresh_pictures_are_those_of_a_plain_loop():
+    method, given = small("dcgan", **NORMED, remedies={"updates": 2}), batches(8)
+    plain, bce = PlainLoop(method), nn.BCEWithLogitsLoss()
+    ones, zeros = torch.ones(BATCH, 1).double(), torch.zeros(BATCH, 1).double()
+    generator, critic = plain.generator, plain.critic
+    of_generator, of_critic = adam(generator.parameters()), adam(critic.parameters())
+    for index in range(4):
+        noises = plain.noises(index)
+        for real, _ in given[2 * index : 2 * index + 2]:
+            fake = generator(next(noises))
+            of_critic.zero_grad()
+            (bce(critic(real), ones) + bce(critic(fake.detach()), zeros)).backward()
+            of_critic.step()
+        of_generator.zero_grad()
+        bce(critic(fake), ones).backward()
+        of_generator.step()
+    trained(method, adam, given, 4)
+    assert plain.distance(method) < 1e-10
+
+
 def test_of_several_discriminators_the_generator_learns_from_the_mean():
     method = small("dcgan", remedies={"discriminators": 3}, adversarial="hinge")
     _, generator = updates(method, *batches(1))
@@ -68,6 +95,7 @@ def test_of_several_discriminators_the_generator_learns_from_the_mean():
         ({"adversarial": "rahinge"}, ("d", "gan")),
         ({"discriminator": {**CRITIC, "stddev": True}}, ("d", "gan")),
         ({"adversarial": "hinge", "mode_seeking": 1}, ("diversity",)),
+        ({"adversarial": "rahinge", "mode_seeking": 1}, ("d", "gan", "d_second", "gan_second", "diversity")),
         ({"adversarial": "lsgan"}, ()),
     ],
 )
@@ -102,6 +130,12 @@ REFUSED = {
     "samples, and 7 cannot be cut into them: set train.batch=4",
     ("data.size=30",): "data.size: no network of doublings makes 30 px: use a size of 28 or 32",
     ("data.size=30", "method.generator.kind=perceptron"): "no network of doublings makes 30 px: use a size of 28 or 32",
+    ("method.generator.size=32", "data.size=64"): "method.generator: size=32 cannot be set by itself: it follows from "
+    "data.size, set that alone",
+    ("method.generator.channels=1", "method.channels=3"): "method.generator: channels=1 cannot be set by itself: it "
+    "follows from method.channels, set that alone",
+    ("method.discriminator.channels=1",): "method.discriminator: channels=1 cannot be set by itself: it follows from "
+    "method.channels, set that alone",
     ("method.generator.size=40", "method.discriminator.norm=group"): "method.discriminator.norm must be batch, layer "
     "or none, not 'group'",
 }
@@ -118,6 +152,12 @@ def test_what_makes_no_sense_is_refused(assignments: tuple[str, ...]):
 def test_other_norms_take_a_penalty(norm: str):
     given = ["method.remedies.penalty=r1", f"method.discriminator.norm={norm}"]
     assert resolve("dcgan", "default", [assignment_layer(given)]).config.method.remedies.penalty == "r1"
+
+
+def test_networks_may_say_again_what_they_follow():
+    again = ["data.size=32", "method.generator.size=32", "method.discriminator.size=32", "method.channels=1"]
+    config = resolve("dcgan", "default", [assignment_layer([*again, "method.discriminator.channels=1"])]).config.method
+    assert [(network.size, network.channels) for network in (config.generator, config.discriminator)] == [(32, 1)] * 2
 
 
 def test_any_size_is_for_dense_layers_alone():

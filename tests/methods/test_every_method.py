@@ -220,7 +220,7 @@ SMALL = {
         labelled,
         {
             "published but for norms": Variant(),
-            "without a warm-up": Variant({"warm_up": 0, "warm_up_every": 0}),
+            "without a warm-up": Variant({"warm_up": 0, "warm_up_every": 0, "warm_up_updates": 100}),
             "of classes": Variant(CLASSES),
             "with batch norm": Variant({"discriminator": NORMED_CRITIC}, BATCH_NORM, BATCH_NORM),
         },

@@ -164,7 +164,15 @@ def test_both_networks_get_size_channels_and_classes_from_where_they_are_set():
 REFUSED = {
     "method.remedies={label_smoothing=0.1}\nmethod.adversarial=hinge": "the adversarial loss hinge has no label that "
     "could be smoothed",
-    "method.classes=['a']": "the classes are told to nobody: add --conditional, or leave method.classes out",
+    "method.classes=['a']": "the classes are told to nobody: add --conditional, or set method.classes=[]",
+    "method.conditional=true\nmethod.classes=['a']": "one class alone tells nothing: name two or more, or leave "
+    "--conditional out",
+    "method.conditional=true\nmethod.classes=['a', 'b', 'a']": "the classes name a twice: give each a name of its own",
+    "method.discriminator.size=64": "method.discriminator: size=64 cannot be set by itself: it follows from data.size, "
+    "set that alone",
+    "method.generator.classes=['x']": "method.generator: classes=['x'] cannot be set by itself: it follows from "
+    "method.classes, set that alone",
+    "method.discriminator.kind=[]\nmethod.discriminator.size=3": "method.discriminator.kind must be one of",
     "method.adversarial=wgan-gp": "method.adversarial must be vanilla, saturating, lsgan, hinge, ragan, ralsgan or "
     "rahinge, not 'wgan-gp'",
     "method.discriminator.kind=patchgan": "method.discriminator.kind must be one of perceptron-critic, maxout-critic, "

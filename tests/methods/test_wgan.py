@@ -60,6 +60,39 @@ def test_all_weights_of_all_critics_are_cut_after_each_update_of_theirs_and_no_o
     assert sum(bool((old.abs() > 0.01).any()) for old in before[: len(critics)]) > len(critics) / 2
 
 
+CLASSES = {"conditional": True, "classes": ("cat", "dog", "owl")}
+
+
+@pytest.mark.parametrize(
+    ("critic", "table", "is_cut"),
+    [
+        ({**CRITIC, "conditioning": "projection"}, "projection.vectors.weight", True),
+        ({**CRITIC, "conditioning": "embedding"}, "seen.pictures.weight", False),
+        ({"kind": "perceptron-critic", "hidden": (5,)}, "embedding.weight", False),
+    ],
+)
+def test_what_is_seen_of_a_class_is_an_input_and_stays_uncut(critic: dict[str, Any], table: str, is_cut: bool):
+    method = small("wgan", discriminator=critic, **CLASSES)
+    weights = dict(method.discriminator.named_parameters())
+    with torch.no_grad():
+        for weight in weights.values():
+            weight.fill_(0.5)
+    method.updated(("discriminator",), {}, None)
+    assert {name for name, weight in weights.items() if weight.max() > 0.01} == (set() if is_cut else {table})
+    assert table in weights
+
+
+def test_no_size_of_the_class_tables_makes_a_slope_at_a_picture_steeper_than_clipping_allows():
+    """Dense layers of 0.01 and leaks of at most 1: sum over paths <= units * 0.01^2 for each pixel."""
+    method, (batch,) = small("wgan", discriminator={"kind": "perceptron-critic", "hidden": (5,)}, **CLASSES), batches(1)
+    method.updated(("discriminator",), {}, None)
+    with torch.no_grad():
+        method.discriminator.embedding.weight.mul_(1e4)
+    real = batch.real.requires_grad_()
+    (slopes,) = torch.autograd.grad(method.discriminator(real, batch.label).sum(), real)
+    assert 0 < slopes.abs().max() <= 5 * 0.01**2 * (1 + 1e-12)
+
+
 def test_the_critic_has_100_updates_in_the_first_25_steps_and_in_each_500th():
     published = WGANConfig()
     table = {0: 100, 24: 100, 25: 5, 26: 5, 499: 5, 500: 100, 501: 5, 999: 5, 1000: 100, 10_500: 100, 10_501: 5}
@@ -84,7 +117,9 @@ def test_presets_have_the_published_optimiser():
         config = resolve("wgan", preset, []).config
         assert (config.train.optimiser, config.train.lr, config.train.batch) == ("rmsprop", 5e-5, 64)
         assert (config.method.clip, config.method.remedies.updates) == (0.01, 5)
-    assert resolve("wgan", "paper", []).config.method == WGANConfig()
+    paper = resolve("wgan", "paper", []).config
+    assert paper.method == WGANConfig()
+    assert paper.train.epochs * paper.method.remedies.updates == 25  # passes over the pictures in the authors' code
 
 
 REFUSED = {
@@ -92,6 +127,10 @@ REFUSED = {
     "use i2i train wgan-gp",
     "method.discriminator.spectral=true": "clipped weights are divided by their spectral norm again: "
     "set method.discriminator.spectral=false",
+    "method.discriminator.attention=true": "clipped weights are divided by their spectral norm again: "
+    "set method.discriminator.attention=false, or use i2i train wgan-gp",
+    "method.warm_up=0\nmethod.warm_up_every=0\nmethod.warm_up_updates=7": "warm_up_updates=7 has no effect without "
+    "warm_up and warm_up_every: set method.warm_up=25, or method.warm_up_updates=100",
     "method.remedies.label_smoothing=0.1": "a critic knows no labels to smooth: leave method.remedies.label_smoothing "
     "out",
     "method.adversarial=hinge": "method.adversarial is unknown to method of kind wgan",
@@ -102,5 +141,5 @@ REFUSED = {
 @pytest.mark.parametrize("assignment", REFUSED)
 def test_what_makes_no_sense_beside_clipping_is_refused(assignment: str):
     with pytest.raises(ConfigError) as caught:
-        resolve("wgan", "default", [assignment_layer([assignment])])
+        resolve("wgan", "default", [assignment_layer(assignment.splitlines())])
     assert REFUSED[assignment] in str(caught.value)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from i2i.config.layers import resolve
+from i2i.config.layers import assignment_layer, resolve
 from i2i.config.methods import METHODS
-from i2i.config.networks import CompactConfig, GatedConfig, UNetConfig
+from i2i.config.networks import CompactConfig, GatedConfig, PatchGANConfig, ResNetConfig, UNetConfig
 from i2i.config.noise_networks import DCGANConfig, PerceptronConfig
 from i2i.errors import ConfigError
 from i2i.methods.build import build_method
@@ -87,6 +87,53 @@ def test_the_network_of_a_model_that_repairs_comes_along(tmp_path: Path):
     save_model(path, {"fill": build(config)}, info, half=False)
     resolved = resolve("inpaint", "default", [ancestor_layer(str(path), "--init", "inpaint")]).config.method
     assert build_method(resolved).generator.config == config
+
+
+@pytest.mark.parametrize(
+    ("names", "count"),
+    [
+        (["discriminator"], 1),
+        (["discriminator", "discriminator_2", "discriminator_3"], 3),
+        (["discriminator_a", "discriminator_b"], 1),
+        (["discriminator_a", "discriminator_a_2", "discriminator_b", "discriminator_b_2"], 2),
+    ],
+)
+def test_as_many_discriminators_come_along_as_judge_each_domain(names: list[str], count: int, tmp_path: Path):
+    generator, judge = ResNetConfig(filters=2, blocks=0), PatchGANConfig(filters=2, layers=1)
+    info = ModelInfo(directions=("a2b",), networks={"a2b": generator})
+    save_model(tmp_path / "model.safetensors", {"a2b": build(generator)}, info, half=False)
+    judges = {name: build(judge) for name in names}
+    info = ModelInfo(networks=dict.fromkeys(names, judge))
+    save_model(tmp_path / "discriminators.safetensors", judges, info, half=False)
+    layer = ancestor_layer(str(tmp_path / "model.safetensors"), "--init", "cyclegan")
+    config = resolve("cyclegan", "default", [layer]).config.method
+    assert (config.remedies.discriminators, config.discriminator.filters) == (count, 2)
+    asked = [layer, assignment_layer(["method.remedies.discriminators=4"])]
+    assert resolve("cyclegan", "default", asked).config.method.remedies.discriminators == 4
+
+
+@pytest.mark.parametrize(
+    ("method", "without"),
+    [("pix2pix", "adversarial_weight=0"), ("inpaint", "adversarial_weight=0"), ("srgan", "stage=pixel")],
+)
+def test_to_a_training_without_a_discriminator_none_come_along(method: str, without: str, tmp_path: Path):
+    asked = assignment_layer([f"method.{without}"])
+    judged = resolve(method, "default", [asked]).config.method.judged
+    direction = {"pix2pix": "a2b", "inpaint": "fill", "srgan": "up"}[method]
+    networks = {"pix2pix": ResNetConfig(filters=2, blocks=0), "inpaint": GatedConfig(filters=8, attention=False)}
+    generator = networks.get(method, CompactConfig(filters=4, convolutions=0, scale=4))
+    model = tmp_path / "model.safetensors"
+    info = ModelInfo(task=METHODS[method].task, directions=(direction,), networks={direction: generator})
+    save_model(model, {direction: build(generator)}, info, half=False)
+    judge = PatchGANConfig(filters=2, layers=1)
+    judges = {name: build(judge) for name in ("discriminator", "discriminator_2")}
+    info = ModelInfo(networks=dict.fromkeys(judges, judge))
+    save_model(tmp_path / "discriminators.safetensors", judges, info, half=False)
+    layer = ancestor_layer(str(model), "--init", method, judged=judged)
+    config = resolve(method, "default", [layer, asked]).config.method
+    assert not config.judged
+    assert config.remedies.discriminators == 1
+    assert ancestor_layer(str(model), "--init", method)["method.remedies.discriminators"].value == 2
 
 
 @pytest.mark.parametrize("classes", [(), ("cat", "dog")])

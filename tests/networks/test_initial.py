@@ -64,6 +64,14 @@ def test_batch_norm_begins_around_1_with_deviation_2_percent_and_no_bias() -> No
     assert not torch.cat([module.bias for module in norms]).any()
 
 
+@pytest.mark.parametrize("init", sorted(set(get_args(Init)) - {"normal"}))
+def test_a_gain_that_is_no_deviation_leaves_batch_norm_as_it_is_by_default(init: str) -> None:
+    norms = [patch(norm="batch", filters=32, init=init, init_gain=gain).modules() for gain in (1.0, 0.02)]
+    loud, default = ([module.weight for module in some if isinstance(module, nn.BatchNorm2d)] for some in norms)
+    assert_normal(torch.cat(loud), 1, 0.02)
+    assert_normal(torch.cat(default), 1, 0.02)
+
+
 def test_xavier_balances_both_directions() -> None:
     for layer in layers(patch(init="xavier", init_gain=0.5)):
         area = 4 * 4

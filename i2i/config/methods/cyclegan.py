@@ -56,5 +56,5 @@ class CycleGANRun(RunConfig):
 
     @model_validator(mode="after")
     def _samples_can_be_compared(self) -> CycleGANRun:
-        check_samples(self.method.discriminator, self.samples)
+        check_samples(self.method.discriminator, self.samples, self.engine.micro_batches)
         return self

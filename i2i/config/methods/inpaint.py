@@ -64,6 +64,11 @@ class InpaintConfig(MethodConfig):
             raise ValueError(f"coarse_weight={self.coarse_weight} has no effect without a coarse stage: leave it out")
         return self
 
+    @property
+    def judged(self) -> bool:
+        """Whether a discriminator judges what is made."""
+        return self.adversarial_weight > 0
+
     @model_validator(mode="after")
     def _remedies_go_with_the_rest(self) -> InpaintConfig:
         if self.adversarial_weight == 0:
@@ -82,5 +87,5 @@ class InpaintRun(RunConfig):
     @model_validator(mode="after")
     def _samples_can_be_compared(self) -> InpaintRun:
         if self.method.adversarial_weight:
-            check_samples(self.method.discriminator, self.samples)
+            check_samples(self.method.discriminator, self.samples, self.engine.micro_batches)
         return self

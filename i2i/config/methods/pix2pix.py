@@ -61,6 +61,11 @@ class Pix2PixConfig(MethodConfig):
         return (1 if self.labels else given[source], given[target])
 
     @property
+    def judged(self) -> bool:
+        """Whether a discriminator judges what is made."""
+        return self.adversarial_weight > 0
+
+    @property
     def judged_channels(self) -> int:
         """Of the input, as the discriminator sees it, and the output together."""
         return (self.labels or self.channels[0]) + self.channels[1]
@@ -115,7 +120,7 @@ class Pix2PixRun(RunConfig):
     @model_validator(mode="after")
     def _samples_can_be_compared(self) -> Pix2PixRun:
         if self.method.adversarial_weight:
-            check_samples(self.method.discriminator, self.samples)
+            check_samples(self.method.discriminator, self.samples, self.engine.micro_batches)
         return self
 
     @model_validator(mode="after")

@@ -88,6 +88,11 @@ class SRGANConfig(MethodConfig):
             raise ValueError("the adversarial loss wgan-gp is not built for this method: set method.adversarial=ragan")
         return self
 
+    @property
+    def judged(self) -> bool:
+        """Whether a discriminator judges what is made."""
+        return self.stage != "pixel"
+
     @model_validator(mode="after")
     def _remedies_go_with_the_rest(self) -> SRGANConfig:
         if self.stage == "pixel":
@@ -106,7 +111,7 @@ class SRGANRun(RunConfig):
     @model_validator(mode="after")
     def _samples_can_be_compared(self) -> SRGANRun:
         if self.method.stage != "pixel":
-            check_samples(self.method.discriminator, self.samples)
+            check_samples(self.method.discriminator, self.samples, self.engine.micro_batches)
         return self
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from i2i.config.base import setting
 from i2i.config.methods.noise import NoiseMethodConfig, NoiseRun
+from i2i.config.noise_networks import Halving
 from i2i.config.remedies import RemediesConfig
 
 
@@ -29,9 +30,22 @@ class WGANConfig(NoiseMethodConfig):
             )
         if self.remedies.label_smoothing:
             raise ValueError("a critic knows no labels to smooth: leave method.remedies.label_smoothing out")
-        if self.discriminator.spectral:
+        attention = isinstance(self.discriminator, Halving) and self.discriminator.attention
+        for name, divides in (("spectral", self.discriminator.spectral), ("attention", attention)):
+            if divides:
+                raise ValueError(
+                    "clipped weights are divided by their spectral norm again: "
+                    f"set method.discriminator.{name}=false, or use i2i train wgan-gp"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _a_warm_up_that_never_comes_has_no_updates(self) -> Self:
+        usual = type(self).model_fields["warm_up_updates"].default
+        if not self.warm_up and not self.warm_up_every and self.warm_up_updates != usual:
             raise ValueError(
-                "clipped weights are divided by their spectral norm again: set method.discriminator.spectral=false"
+                f"warm_up_updates={self.warm_up_updates} has no effect without warm_up and warm_up_every: "
+                f"set method.warm_up=25, or method.warm_up_updates={usual}"
             )
         return self
 
