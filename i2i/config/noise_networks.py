@@ -14,6 +14,10 @@ from i2i.config.network_base import Init, NetworkConfig
 
 CLASSES = "names of the classes that it is told of, in the order of their numbers; none: it knows of no classes"
 ATTENTION = "self-attention at the largest inner map of at most 32 px (Zhang et al. 2019)"
+CONDITIONING = (
+    "how classes are seen: embedding: as one more channel of the picture (Mirza and Osindero 2014), learned soon; "
+    "projection: beside the last features (Miyato and Koyama 2018); no effect without classes"
+)
 RESIDUAL_INIT = "distribution of the initial weights; those of a 3 x 3 after a ReLU are multiplied by sqrt(2)"
 SMALLEST_BASE, LARGEST_BASE = 4, 7
 LARGEST_ATTENDED = 32  # px; memory grows with the fourth power of the side
@@ -57,7 +61,12 @@ class NoiseConfig(NetworkConfig):
     size: int = setting(64, "side of the square pictures in pixels", ge=4, le=1024)
     channels: Literal[1, 3] = setting(3, "channels of the pictures: 3 colour, 1 gray")
     classes: tuple[str, ...] = setting((), CLASSES)
-    embedding: int = setting(50, "numbers that stand for a class beside the noise; no effect without classes", ge=1)
+    embedding: int = setting(
+        10,
+        "numbers that stand for a class beside the noise, many fewer than those of the noise, which the generator else "
+        "forgets; no effect without classes",
+        ge=1,
+    )
 
 
 class PerceptronConfig(NoiseConfig):
@@ -156,11 +165,7 @@ class Halving(CriticConfig):
     filters: int = setting(
         64, "channels after the first convolution; twice as many at each smaller size, at most 8 times", ge=1
     )
-    conditioning: Literal["projection", "embedding"] = setting(
-        "projection",
-        "how classes are seen: projection: beside the last features (Miyato and Koyama 2018); embedding: as one more "
-        "channel of the picture (Mirza and Osindero 2014); no effect without classes",
-    )
+    conditioning: Literal["projection", "embedding"] = setting("projection", CONDITIONING)
     attention: bool = setting(False, ATTENTION)
     stddev: bool = setting(
         False, "a channel with the deviation over groups of four samples before the end (Karras et al. 2018)"
@@ -176,6 +181,7 @@ class DCGANCriticConfig(Halving):
     """Strided convolutions (Radford et al. 2016, DCGAN)."""
 
     kind: Literal["dcgan-critic"] = setting("dcgan-critic", "which discriminator")
+    conditioning: Literal["projection", "embedding"] = setting("embedding", CONDITIONING)
     norm: Literal["batch", "layer", "none"] = setting(
         "batch", "normalisation after each inner convolution; layer: over channels and pixels of each sample"
     )

@@ -60,7 +60,11 @@ def test_help_lists_every_command_in_order(capsys: pytest.CaptureFixture[str]):
     ("arguments", "line"),
     [
         (["trian"], "no such command 'trian'. Did you mean 'train'? See: i2i --help"),
-        (["train", "cyclgan"], "no such command 'cyclgan'. Did you mean 'cyclegan'? See: i2i train --help"),
+        (["train", "pix2pxi"], "no such command 'pix2pxi'. Did you mean 'pix2pix'? See: i2i train --help"),
+        (
+            ["train", "cyclgan"],
+            "no such command 'cyclgan'. (Did you mean one of: 'cyclegan', 'dcgan', 'gan'?) See: i2i train --help",
+        ),
         (["resume", "--threds", "1"], "no such option '--threds'. Did you mean '--threads'? See: i2i resume --help"),
         (["resume", "--steps", "x"], "invalid value for '--steps': 'x' is not a valid integer. See: i2i resume --help"),
         (["resume"], "missing argument 'RUN'. See: i2i resume --help"),

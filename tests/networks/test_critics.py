@@ -217,7 +217,7 @@ def test_a_class_is_one_more_channel_where_asked_for() -> None:
 def test_projection_two_classes_differ_by_the_inner_product_of_their_vectors_and_the_summed_maps(
     kind: type[CriticConfig], stddev: bool
 ) -> None:
-    network = lively(critic(kind, classes=CLASSES, stddev=stddev)).eval()
+    network = lively(critic(kind, classes=CLASSES, conditioning="projection", stddev=stddev)).eval()
     x = pictures(network).double()
     two, one = (torch.full((4,), number) for number in (2, 1))
     [verdict] = network.judge(x, two)
@@ -229,7 +229,7 @@ def test_projection_two_classes_differ_by_the_inner_product_of_their_vectors_and
 
 @pytest.mark.parametrize("kind", HALVING)
 def test_projection_a_vector_of_zeros_is_the_critic_without_classes(kind: type[CriticConfig]) -> None:
-    network, plain = critic(kind, classes=CLASSES).eval(), critic(kind).eval()
+    network, plain = critic(kind, classes=CLASSES, conditioning="projection").eval(), critic(kind).eval()
     state = network.state_dict()
     nn.init.zeros_(state.pop("projection.vectors.weight"))
     plain.load_state_dict(state)
@@ -239,7 +239,7 @@ def test_projection_a_vector_of_zeros_is_the_critic_without_classes(kind: type[C
 
 @pytest.mark.parametrize("kind", HALVING)
 def test_projection_what_classes_say_is_small_at_first(kind: type[CriticConfig]) -> None:
-    network = critic(kind, classes=CLASSES, filters=32).eval()
+    network = critic(kind, classes=CLASSES, conditioning="projection", filters=32).eval()
     x = pictures(network, 16)
     logits = [network(x, torch.full((16,), number)) for number in range(3)]
     assert max((one - logits[0]).abs().max() for one in logits) < 1
