@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from i2i.config.base import setting
-from i2i.config.network_base import Init, NetworkConfig, Norm
+from i2i.config.network_base import GAIN, Init, NetworkConfig, Norm
 from i2i.config.noise_networks import (
     DCGANConfig,
     DCGANCriticConfig,
@@ -159,9 +159,7 @@ class GatedConfig(NetworkConfig):
         "small network learns with them in hundreds of steps what it needs thousands for",
     )
     init: Init = setting("kaiming", "distribution of the initial convolution weights")
-    init_gain: float = setting(
-        1.0, "deviation (normal), bound (uniform) or gain (xavier, orthogonal) of the initial weights", gt=0
-    )
+    init_gain: float = setting(1.0, GAIN, gt=0)
 
     @model_validator(mode="after")
     def _widths_are_whole(self) -> GatedConfig:

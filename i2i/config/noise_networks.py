@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from i2i.config.base import setting
-from i2i.config.network_base import Init, NetworkConfig
+from i2i.config.network_base import GAIN, Init, NetworkConfig
 
 CLASSES = "names of the classes that it is told of, in the order of their numbers; none: it knows of no classes"
 ATTENTION = "self-attention at the largest inner map of at most 32 px (Zhang et al. 2019)"
@@ -81,9 +81,7 @@ class PerceptronConfig(NoiseConfig):
         "tanh", "after the last layer; sigmoid is published, stretched to [-1, 1]"
     )
     init: Init = setting("xavier", "distribution of the initial weights; uniform is published")
-    init_gain: float = setting(
-        1.0, "deviation (normal), bound (uniform) or gain (xavier, orthogonal) of the initial weights", gt=0
-    )
+    init_gain: float = setting(1.0, GAIN, gt=0)
 
 
 class Doubling(NoiseConfig):
@@ -114,9 +112,7 @@ class NoiseResNetConfig(Doubling):
     kind: Literal["noise-resnet"] = setting("noise-resnet", "which generator")
     noise: int = setting(128, "numbers of noise that become a picture", ge=1)
     init: Init = setting("xavier-uniform", RESIDUAL_INIT)
-    init_gain: float = setting(
-        1.0, "deviation (normal), bound (uniform) or gain (xavier, orthogonal) of the initial weights", gt=0
-    )
+    init_gain: float = setting(1.0, GAIN, gt=0)
 
 
 class CriticConfig(NetworkConfig):
@@ -137,9 +133,7 @@ class PerceptronCriticConfig(CriticConfig):
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = setting((256,), "units of each hidden layer")
     embedding: int = setting(50, "numbers that stand for a class beside the pixels; no effect without classes", ge=1)
     init: Init = setting("xavier", "distribution of the initial weights")
-    init_gain: float = setting(
-        1.0, "deviation (normal), bound (uniform) or gain (xavier, orthogonal) of the initial weights", gt=0
-    )
+    init_gain: float = setting(1.0, GAIN, gt=0)
 
 
 class MaxoutCriticConfig(CriticConfig):
@@ -154,9 +148,7 @@ class MaxoutCriticConfig(CriticConfig):
     dropout: float = setting(0.5, "share of the hidden units that is dropped", ge=0, lt=1)
     embedding: int = setting(50, "numbers that stand for a class beside the pixels; no effect without classes", ge=1)
     init: Init = setting("uniform", "distribution of the initial weights")
-    init_gain: float = setting(
-        0.005, "deviation (normal), bound (uniform) or gain (xavier, orthogonal) of the initial weights", gt=0
-    )
+    init_gain: float = setting(0.005, GAIN, gt=0)
 
 
 class Halving(CriticConfig):
@@ -195,9 +187,7 @@ class ResNetCriticConfig(Halving):
         "layer", "normalisation before each convolution; layer: over channels and pixels of each sample"
     )
     init: Init = setting("xavier-uniform", RESIDUAL_INIT)
-    init_gain: float = setting(
-        1.0, "deviation (normal), bound (uniform) or gain (xavier, orthogonal) of the initial weights", gt=0
-    )
+    init_gain: float = setting(1.0, GAIN, gt=0)
 
 
 NoiseGenerator = Annotated[PerceptronConfig | DCGANConfig | NoiseResNetConfig, Field(discriminator="kind")]

@@ -18,7 +18,7 @@ from i2i.config.remedies import NO_REMEDIES, RemediesConfig
 from i2i.losses.adversarial import RELATIVISTIC, discriminator_loss, generator_loss
 from i2i.losses.feature_matching import feature_matching
 from i2i.losses.penalties import gradient_penalty, r1_penalty
-from i2i.methods.base import StepInfo
+from i2i.methods.base import Player, StepInfo
 from i2i.methods.views import draw_view
 from i2i.networks.base import Network
 from i2i.networks.build import AnyCritic, AnyDiscriminator, build
@@ -162,8 +162,15 @@ def discriminators(
     return Ensemble([build(config) for _ in range(remedies.discriminators)])
 
 
-def members(name: str, discriminator: Network | Ensemble) -> dict[str, Network]:
+def learning(discriminator: nn.Module | None, remedies: RemediesConfig) -> dict[str, Player]:
+    """The player "discriminator", at its share of the rate; none where nothing judges."""
+    return {} if discriminator is None else {"discriminator": Player(discriminator, rate=remedies.discriminator_rate)}
+
+
+def members(name: str, discriminator: Network | Ensemble | None) -> dict[str, Network]:
     """By the names that files have for them: `name`, and `name_2`, `name_3` ... of an ensemble."""
+    if discriminator is None:
+        return {}
     if isinstance(discriminator, Network):
         return {name: discriminator}
     numbered = enumerate(discriminator.members, start=1)

@@ -17,7 +17,7 @@ from i2i.config.methods.inpaint import InpaintConfig
 from i2i.data.batches import Masked
 from i2i.losses.reconstruction import hole_and_valid_loss, total_variation
 from i2i.methods.base import Feed, Method, Player, StepInfo, Update
-from i2i.methods.contest import Contest, discriminators, members
+from i2i.methods.contest import Contest, discriminators, learning, members
 from i2i.methods.looks import Looks
 from i2i.networks.base import Network
 from i2i.networks.build import build
@@ -46,10 +46,7 @@ class Inpaint(Method):
 
     def players(self) -> dict[str, Player]:
         """The discriminator, which learns first, and the generator."""
-        generator = {"generator": Player(self.generator)}
-        if self.discriminator is None:
-            return generator
-        return {"discriminator": Player(self.discriminator, rate=self.config.remedies.discriminator_rate), **generator}
+        return {**learning(self.discriminator, self.config.remedies), "generator": Player(self.generator)}
 
     def step(self, feed: Feed, at: StepInfo) -> Iterator[Update]:
         """The discriminator first; the generator then learns from the discriminator that has."""
@@ -119,7 +116,7 @@ class Inpaint(Method):
 
     def judges(self) -> dict[str, Network]:
         """The discriminators where there are any."""
-        return {} if self.discriminator is None else members("discriminator", self.discriminator)
+        return members("discriminator", self.discriminator)
 
     def pictures(self, batch: Masked, deployed: Mapping[str, nn.Module]) -> dict[str, Tensor]:
         """The picture with its hole in gray, repaired, and whole."""

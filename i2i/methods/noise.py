@@ -18,7 +18,7 @@ from i2i.data.batches import Labelled
 from i2i.errors import ConfigError
 from i2i.losses.diversity import mode_seeking_loss
 from i2i.methods.base import Method, Player, StepInfo
-from i2i.methods.contest import Contest, discriminators, members
+from i2i.methods.contest import Contest, discriminators, learning, members
 from i2i.networks.base import Network
 from i2i.networks.build import build
 from i2i.networks.patchgan import Verdict
@@ -53,8 +53,7 @@ class NoiseMethod(Method):
 
     def players(self) -> dict[str, Player]:
         """The discriminators, at a share of the rate, and the generator."""
-        rate = self.config.remedies.discriminator_rate
-        return {"discriminator": Player(self.discriminator, rate=rate), "generator": Player(self.generator)}
+        return {**learning(self.discriminator, self.config.remedies), "generator": Player(self.generator)}
 
     def drawn(self, label: Tensor, at: StepInfo) -> list[Drawn]:
         """Pictures of fresh noise, one for each label; twice where two noises are compared (mode seeking)."""

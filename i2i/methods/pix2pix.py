@@ -16,7 +16,7 @@ from i2i.config.methods.pix2pix import Pix2PixConfig
 from i2i.data.batches import Paired
 from i2i.losses.reconstruction import PIXEL_LOSSES
 from i2i.methods.base import Feed, Method, Player, StepInfo, Update
-from i2i.methods.contest import Contest, discriminators, members
+from i2i.methods.contest import Contest, discriminators, learning, members
 from i2i.methods.looks import Looks
 from i2i.networks.base import Network
 from i2i.networks.build import build
@@ -51,10 +51,7 @@ class Pix2Pix(Method):
 
     def players(self) -> dict[str, Player]:
         """The discriminator, which learns first, and the generator."""
-        generator = {"generator": Player(self.generator)}
-        if self.discriminator is None:
-            return generator
-        return {"discriminator": Player(self.discriminator, rate=self.config.remedies.discriminator_rate), **generator}
+        return {**learning(self.discriminator, self.config.remedies), "generator": Player(self.generator)}
 
     def step(self, feed: Feed, at: StepInfo) -> Iterator[Update]:
         """The discriminator first; the generator then learns from the discriminator that has."""
@@ -105,7 +102,7 @@ class Pix2Pix(Method):
 
     def judges(self) -> dict[str, Network]:
         """The discriminators where there are any."""
-        return {} if self.discriminator is None else members("discriminator", self.discriminator)
+        return members("discriminator", self.discriminator)
 
     def pictures(self, batch: Paired, deployed: Mapping[str, nn.Module]) -> dict[str, Tensor]:
         """Input (classes from black to white), translation, and the picture that belongs to the input."""

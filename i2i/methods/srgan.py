@@ -22,7 +22,7 @@ from i2i.errors import ConfigError
 from i2i.losses.perceptual import Perceptual
 from i2i.losses.reconstruction import PIXEL_LOSSES, psnr
 from i2i.methods.base import Feed, Method, Player, Stage, StepInfo, Update, derive_seed, samples_meet
-from i2i.methods.contest import Contest, discriminators, members
+from i2i.methods.contest import Contest, discriminators, learning, members
 from i2i.networks.base import Network
 from i2i.networks.build import build
 
@@ -57,10 +57,7 @@ class SRGAN(Method):
 
     def players(self) -> dict[str, Player]:
         """The generator, and the discriminator where there is a second stage."""
-        generator = {"generator": Player(self.generator)}
-        if self.discriminator is None:
-            return generator
-        return {**generator, "discriminator": Player(self.discriminator, rate=self.config.remedies.discriminator_rate)}
+        return {"generator": Player(self.generator), **learning(self.discriminator, self.config.remedies)}
 
     def stages(self, total: int) -> tuple[Stage, ...]:
         """The pixel stage, the adversarial stage, or one after the other."""
@@ -138,7 +135,7 @@ class SRGAN(Method):
 
     def judges(self) -> dict[str, Network]:
         """The discriminators where there are any."""
-        return {} if self.discriminator is None else members("discriminator", self.discriminator)
+        return members("discriminator", self.discriminator)
 
     def pictures(self, batch: Photos, deployed: Mapping[str, nn.Module]) -> dict[str, Tensor]:
         """The small crop enlarged pixel by pixel, the network's enlargement, and the photo."""

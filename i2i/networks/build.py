@@ -131,6 +131,12 @@ def build(config: GeneratorConfig | DiscriminatorConfig | NoiseNetworkConfig) ->
             return UNetDiscriminator(config)
         case SpectralPatchGANConfig():
             return SpectralPatchGAN(config)
+        case _:
+            return _of_noise(config)
+
+
+def _of_noise(config: NoiseNetworkConfig) -> AnyNoiseGenerator | AnyCritic:
+    match config:
         case PerceptronConfig():
             return PerceptronGenerator(config)
         case DCGANConfig():
