@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,11 +166,19 @@ def _validation(place: Path, previous: LabelledScans | None, progress: Progress 
 
 
 def _parts(found: LabelledSet, share: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Numbers of the pictures to train on, and of those that are held out: equal ones stay together."""
+    """Numbers of the pictures to train on, and of those that are held out: equal ones stay together.
+
+    Of each class one stays to train on, however small it is.
+    """
     if share == 0:
         return np.arange(len(found.labels)), np.arange(0)
     contents = found.contents()
     chosen = held_out_contents(contents, share)
+    if found.classes:
+        by_class = defaultdict[int, set[str]](set)
+        for content, label in zip(contents, found.labels.tolist(), strict=True):
+            by_class[label].add(content)
+        chosen -= {max(of_class) for of_class in by_class.values() if of_class <= chosen}
     is_held_out = np.array([content in chosen for content in contents])
     if is_held_out.all():
         what = "all pictures would be held out, none are left to train on."

@@ -406,6 +406,17 @@ def test_equal_files_are_held_out_together(draw: Draw, tmp_path: Path):
     assert (len(data.train), len(data.sheet)) == (2, 2)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_of_each_class_one_stays_to_train_on(seed: int, draw: Draw, tmp_path: Path):
+    for number in range(8):
+        draw(f"cat/{number}.png", seed=100 * seed + number)
+    draw("dog/1.png", seed=100 * seed + 10)
+    draw("dog/2.png", seed=100 * seed + 11)
+    data = opened(tmp_path, "cat", "dog", val="0.9")
+    assert set(data.train.kinds.tolist()) == {0, 1}
+    assert (len(data.train), len(data.sheet)) in [(2, 8), (3, 7)]
+
+
 def test_a_folder_or_file_may_be_named_for_it_that_lacks_a_class(animals: Path, draw: Draw):
     draw("kept/cat/9.png")
     data = opened(animals / "dog", val=str(animals / "kept"))
