@@ -104,6 +104,9 @@ class DCGANConfig(Doubling):
     """Transposed convolutions (Radford et al. 2016, DCGAN)."""
 
     kind: Literal["dcgan"] = setting("dcgan", "which generator")
+    dense: int = setting(
+        0, "units of a dense layer between the noise and the smallest map, 0: none; 1024 in Chen et al. 2016", ge=0
+    )
 
 
 class NoiseResNetConfig(Doubling):
@@ -176,6 +179,9 @@ class DCGANCriticConfig(Halving):
     conditioning: Literal["projection", "embedding"] = setting("embedding", CONDITIONING)
     norm: Literal["batch", "layer", "none"] = setting(
         "batch", "normalisation after each inner convolution; layer: over channels and pixels of each sample"
+    )
+    dense: int = setting(
+        0, "units of a dense layer between the smallest map and the logit, 0: none; 1024 in Chen et al. 2016", ge=0
     )
 
 

@@ -1,5 +1,8 @@
 """The networks of DCGAN (Radford et al. 2016), for any size b * 2^k with b from 4 to 7.
 
+A dense layer more on the side of the noise and of the logit looks at a picture as a whole, which few convolutions do
+not: those of InfoGAN have one (Chen et al. 2016).
+
 N batch, Z numbers of noise, C channels, S x S pixels. 64 px with 64 filters are the published networks.
 """
 
@@ -31,6 +34,10 @@ class DCGANGenerator(NoiseGenerator):
         widths = [config.filters * min(2**k, WIDEST) for k in reversed(range(count))]
         layers: list[nn.Module] = [nn.Unflatten(1, (self.inputs, 1, 1))]
         before, side = self.inputs, base
+        if config.dense:
+            layers.append(TransposedConvolution(before, config.dense, 1, bias=config.norm == "none"))
+            layers += [noise_norm(config.norm, config.dense), nn.ReLU(inplace=True)]
+            before = config.dense
         for number, width in enumerate([*widths, config.channels]):
             inner = number < count
             kernel, stride, padding = (base, 1, 0) if number == 0 else (4, 2, 1)
@@ -64,8 +71,12 @@ class DCGANCritic(Critic):
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             if config.attention and side == attended(config.size):
                 layers.append(SelfAttention(width))
-        self.layers = nn.Sequential(*layers)
         last = widths[-1] if widths else self.seen.channels
+        if config.dense:
+            layers.append(Convolution(last, config.dense, base, bias=config.norm == "none"))
+            layers += [noise_norm(config.norm, config.dense), nn.LeakyReLU(0.2, inplace=True)]
+            last, base = config.dense, 1
+        self.layers = nn.Sequential(*layers)
         self.stddev = MinibatchStddev() if config.stddev else nn.Identity()
         self.last = Convolution(last + config.stddev, 1, base, bias=False)
         self.projection = Projection(config, last)

@@ -102,10 +102,37 @@ def test_dcgan_is_the_published_stack(norm: str) -> None:
     torch.testing.assert_close(ours(x), theirs(x).flatten(1))
 
 
+def test_a_dense_layer_can_stand_after_the_smallest_map() -> None:
+    ours = lively(critic(DCGANCriticConfig, size=28, norm="layer", dense=5))
+    theirs = nn.Sequential(
+        nn.Conv2d(1, 4, 4, 2, 1, bias=False), nn.LeakyReLU(0.2),
+        nn.Conv2d(4, 8, 4, 2, 1, bias=False), nn.GroupNorm(1, 8), nn.LeakyReLU(0.2),
+        nn.Flatten(), nn.Linear(8 * 7 * 7, 5, bias=False), nn.LayerNorm(5), nn.LeakyReLU(0.2),
+        nn.Linear(5, 1, bias=False),
+    ).double()  # fmt: skip
+    pairs = zip(theirs.state_dict().items(), ours.state_dict().values(), strict=True)
+    theirs.load_state_dict({name: value.reshape(same.shape) for (name, same), value in pairs})
+    x = pictures(ours).double()
+    [verdict] = ours.judge(x)
+    torch.testing.assert_close(verdict.logits, theirs(x))
+    torch.testing.assert_close(verdict.features[-1].flatten(1), theirs[:-1](x))
+
+
+@pytest.mark.parametrize("dense", [0, 5])
 @pytest.mark.parametrize(("norm", "biases"), [("batch", 0), ("layer", 0), ("none", 3)])
-def test_inner_layers_have_a_bias_where_no_norm_brings_one(norm: str, biases: int) -> None:
-    layers = [m for m in critic(DCGANCriticConfig, size=64, norm=norm).modules() if isinstance(m, nn.Conv2d)]
-    assert sum(layer.bias is not None for layer in layers) == biases
+def test_inner_layers_have_a_bias_where_no_norm_brings_one(norm: str, biases: int, dense: int) -> None:
+    network = critic(DCGANCriticConfig, size=64, norm=norm, dense=dense)
+    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    assert sum(layer.bias is not None for layer in layers) == biases + (norm == "none" and dense > 0)
+
+
+@pytest.mark.parametrize("conditioning", ["projection", "embedding"])
+def test_with_a_dense_layer_every_remedy_and_class_still_reaches_the_verdict(conditioning: str) -> None:
+    remedies = {"spectral": True, "attention": True, "stddev": True, "conditioning": conditioning}
+    network = critic(DCGANCriticConfig, classes=CLASSES, dense=5, **remedies).eval()
+    x = pictures(network)
+    assert not torch.allclose(network(x, torch.tensor([0] * 4)), network(x, torch.tensor([1] * 4)))
+    assert network.last.in_channels == 5 + 1  # of the dense layer, and the deviation
 
 
 def layer_norm_by_hand(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

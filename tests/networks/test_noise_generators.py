@@ -96,6 +96,19 @@ def test_dcgan_is_the_published_stack(train: bool) -> None:
     torch.testing.assert_close(ours(z), theirs(z[:, :, None, None]))
 
 
+def test_a_dense_layer_can_stand_before_the_smallest_map() -> None:
+    ours = lively(generator(DCGANConfig, size=28, channels=1, dense=5)).train()
+    theirs = nn.Sequential(
+        nn.ConvTranspose2d(100, 5, 1, bias=False), nn.BatchNorm2d(5), nn.ReLU(),  # of one pixel: dense
+        nn.ConvTranspose2d(5, 8, 7, 1, 0, bias=False), nn.BatchNorm2d(8), nn.ReLU(),
+        nn.ConvTranspose2d(8, 4, 4, 2, 1, bias=False), nn.BatchNorm2d(4), nn.ReLU(),
+        nn.ConvTranspose2d(4, 1, 4, 2, 1, bias=False), nn.Tanh(),
+    ).double()  # fmt: skip
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True)))
+    z = noise(ours, 3).double()
+    torch.testing.assert_close(ours(z), theirs(z[:, :, None, None]))
+
+
 @pytest.mark.parametrize(
     ("size", "kernels", "widths"),
     [
@@ -114,9 +127,11 @@ def test_other_sizes_begin_at_a_map_of_4_to_7_and_have_a_layer_for_each_doubling
     assert [layer.out_channels for layer in layers] == widths
 
 
-@pytest.mark.parametrize(("norm", "biases"), [("batch", 0), ("none", 4)])
-def test_inner_layers_have_a_bias_where_no_norm_brings_one(norm: str, biases: int) -> None:
-    layers = [m for m in generator(DCGANConfig, norm=norm).modules() if isinstance(m, nn.ConvTranspose2d)]
+@pytest.mark.parametrize(
+    ("norm", "dense", "biases"), [("batch", 0, 0), ("none", 0, 4), ("batch", 5, 0), ("none", 5, 5)]
+)
+def test_inner_layers_have_a_bias_where_no_norm_brings_one(norm: str, dense: int, biases: int) -> None:
+    layers = [m for m in generator(DCGANConfig, norm=norm, dense=dense).modules() if isinstance(m, nn.ConvTranspose2d)]
     assert sum(layer.bias is not None for layer in layers) == biases
     assert layers[-1].bias is None
 
