@@ -101,14 +101,14 @@ def test_the_pixel_stage_has_no_discriminator() -> None:
     assert "there is none: leave them out, or set method.stage=auto" in said
 
 
-@pytest.mark.parametrize("idle", ["penalty_weight=5.0", "penalty_every=16"])
-def test_settings_of_a_penalty_that_nobody_asked_for_are_refused(idle: str) -> None:
-    name = idle.split("=")[0]
+@pytest.mark.parametrize(("idle", "usual"), [("penalty_weight=5.0", "10"), ("penalty_every=16", "1")])
+def test_settings_of_a_penalty_that_nobody_asked_for_are_refused(idle: str, usual: str) -> None:
+    name = REMEDIES + idle.split("=")[0]
     said = refused("cyclegan", REMEDIES + idle)
-    assert (
-        f"method.remedies.{name} has no effect without method.remedies.penalty: set method.remedies.penalty=r1" in said
-    )
+    ways = f"set method.remedies.penalty=r1, or {name}={usual}"
+    assert f"{name} has no effect without method.remedies.penalty: {ways}" in said
     configured("cyclegan", REMEDIES + idle, f"{REMEDIES}penalty=r1")
+    configured("cyclegan", REMEDIES + idle, f"{name}={usual}")  # as where a preset has it
 
 
 def test_the_weight_of_the_penalty_that_a_loss_brings_is_told_where_somebody_looks_for_it() -> None:
