@@ -111,12 +111,10 @@ def check_remedies(
             "method.remedies.penalty out"
         )
     if idle := remedies.idle_penalty():
-        usual = RemediesConfig.model_fields[idle].default
-        penalise = "method.gradient_penalty is the weight of its own" if own else "set method.remedies.penalty=r1"
-        raise ValueError(
-            f"method.remedies.{idle} has no effect without method.remedies.penalty: {penalise}, "
-            f"or method.remedies.{idle}={usual:g}"
-        )
+        name, usual = f"method.remedies.{idle}", RemediesConfig.model_fields[idle].default
+        otherwise = f"set method.remedies.penalty=r1, or {name}={usual:g}"
+        instead = "method.gradient_penalty is the weight of its own" if own else otherwise
+        raise ValueError(f"{name} has no effect without method.remedies.penalty: {instead}")
     if own or remedies.penalty != "none":
         _refuse_batch_norm(discriminator)
     if remedies.label_smoothing and adversarial not in LABELLED:

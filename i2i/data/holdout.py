@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,15 @@ def held_out_contents(contents: Iterable[str], share: float) -> set[str]:
     """Which of the contents, told by their SHA-256, are held out: the first ones, at least one if `share` is not 0."""
     different = sorted(set(contents))
     return set(different[: max(1, round(share * len(different)))]) if share else set()
+
+
+def held_out_of_classes(contents: Sequence[str], labels: Sequence[int], share: float) -> set[str]:
+    """As `held_out_contents`, but of each class, however small, one of the contents stays to train on."""
+    chosen = held_out_contents(contents, share)
+    by_class = defaultdict[int, set[str]](set)
+    for content, label in zip(contents, labels, strict=True):
+        by_class[label].add(content)
+    return chosen - {max(of_class) for of_class in by_class.values() if of_class <= chosen}
 
 
 def hold_out(scan: Scan, share: float) -> tuple[Scan, Scan]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from i2i.config.data import LabelledConfig
 from i2i.config.noise_networks import doublings
 from i2i.data.arrays import Labels
 from i2i.data.batches import Labelled
-from i2i.data.holdout import held_out_contents, share_or_folder
+from i2i.data.holdout import held_out_contents, held_out_of_classes, share_or_folder
 from i2i.data.labelled import LabelledPictures
 from i2i.data.labelled_layouts import NAMED_CLASSES, find_labelled
 from i2i.data.labelled_sets import ArrayScan, FileSet, LabelledSet, each_of, read_set
@@ -168,17 +167,15 @@ def _validation(place: Path, previous: LabelledScans | None, progress: Progress 
 def _parts(found: LabelledSet, share: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Numbers of the pictures to train on, and of those that are held out: equal ones stay together.
 
-    Of each class one stays to train on, however small it is.
+    Raises DataError where none would be left to train on.
     """
     if share == 0:
         return np.arange(len(found.labels)), np.arange(0)
     contents = found.contents()
-    chosen = held_out_contents(contents, share)
     if found.classes:
-        by_class = defaultdict[int, set[str]](set)
-        for content, label in zip(contents, found.labels.tolist(), strict=True):
-            by_class[label].add(content)
-        chosen -= {max(of_class) for of_class in by_class.values() if of_class <= chosen}
+        chosen = held_out_of_classes(contents, found.labels.tolist(), share)
+    else:
+        chosen = held_out_contents(contents, share)
     is_held_out = np.array([content in chosen for content in contents])
     if is_held_out.all():
         what = "all pictures would be held out, none are left to train on."

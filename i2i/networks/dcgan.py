@@ -1,7 +1,7 @@
 """The networks of DCGAN (Radford et al. 2016), for any size b * 2^k with b from 4 to 7.
 
-A dense layer more on the side of the noise and of the logit looks at a picture as a whole, which few convolutions do
-not: those of InfoGAN have one (Chen et al. 2016).
+`dense` units more at the end that is one pixel large, as in InfoGAN (Chen et al. 2016): small pictures have few
+convolutions, and a critic of two sees 10 px of them, not the whole.
 
 N batch, Z numbers of noise, C channels, S x S pixels. 64 px with 64 filters are the published networks.
 """
@@ -26,7 +26,10 @@ WIDEST = 8  # times the filters
 
 
 class DCGANGenerator(NoiseGenerator):
-    """A transposed convolution to b x b, then one for each doubling. For its batch norms see `noise_norm`."""
+    """A dense layer where asked for, a transposed convolution to b x b, then one for each doubling.
+
+    For its batch norms see `noise_norm`.
+    """
 
     def __init__(self, config: DCGANConfig) -> None:
         super().__init__(config)
@@ -54,7 +57,7 @@ class DCGANGenerator(NoiseGenerator):
 
 
 class DCGANCritic(Critic):
-    """A strided convolution for each halving, then one over the whole map of b x b to a logit."""
+    """A strided convolution for each halving, then one over the whole map of b x b to a logit, or to `dense` units."""
 
     def __init__(self, config: DCGANCriticConfig) -> None:
         super().__init__(config)
@@ -86,6 +89,6 @@ class DCGANCritic(Critic):
     def judge(self, x: Tensor, label: Tensor | None = None) -> list[Verdict]:
         """(N, C, S, S) in [-1, 1] and labels -> one verdict: (N, 1) logits, and the maps behind them."""
         judged = verdict(self.layers, self.seen(self.checked(x), label))
-        maps = judged.logits  # (N, W, b, b)
+        maps = judged.logits  # (N, W, b, b), or (N, dense, 1, 1)
         logits = self.last(self.stddev(maps)).flatten(1)  # (N, 1)
         return [Verdict(logits + self.projection(maps, label), judged.features)]

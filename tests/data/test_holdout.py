@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from i2i.data.holdout import automatic_share, hold_out, share_or_folder
+from i2i.data.holdout import automatic_share, held_out_of_classes, hold_out, share_or_folder
 from i2i.data.scan import Scan, ScannedPicture
 from i2i.errors import ConfigError
 
@@ -53,3 +53,10 @@ def test_the_setting_is_a_share_or_a_folder() -> None:
     with pytest.raises(ConfigError) as caught:
         share_or_folder("5")
     assert str(caught.value) == "data.val: 5 is no share. Write 0.05, 0 for none, or a folder."
+
+
+def test_of_each_class_one_of_the_contents_stays() -> None:
+    assert held_out_of_classes("abcdef", [0, 0, 1, 1, 1, 1], 0.5) == {"a", "c"}
+    assert held_out_of_classes("ab", [0, 1], 0.5) == set()
+    assert held_out_of_classes("aab", [0, 1, 1], 0.5) == set()  # one content in two classes
+    assert held_out_of_classes("ab", [0, 0], 0) == set()
